@@ -1,0 +1,77 @@
+package collector
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestCommandLinesAreBounded(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cmdline")
+	for name, c := range map[string]struct{ in, cmdline, argv0 string }{
+		"empty":                {"", "", ""},
+		"only zeros":           {"\x00\x00\x00", "", ""},
+		"empty argument":       {"a\x00\x00b\x00", "a  b", "a"},
+		"title with no end":    {"postgres: ann db idle", "postgres: ann db idle", "postgres: ann db idle"},
+		"title with much room": {"sshd: ann\x00\x00\x00\x00", "sshd: ann", "sshd: ann"},
+		"at the bound":         {strings.Repeat("x", maxCmdline), strings.Repeat("x", maxCmdline), strings.Repeat("x", maxCmdline)},
+		"too long":             {"x\x00" + strings.Repeat("y", 1<<20), "x " + strings.Repeat("y", maxCmdline-5) + "…", "x"},
+	} {
+		if err := os.WriteFile(file, []byte(c.in), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmdline, argv0, err := readCmdline(file)
+		if err != nil || cmdline != c.cmdline || argv0 != c.argv0 {
+			t.Errorf("%s: %.50q (%d bytes), %.50q, %v", name, cmdline, len(cmdline), argv0, err)
+		}
+	}
+}
+
+// A process whose memory is locked holds up whoever reads its command line. A pipe that nobody writes to does the same.
+func TestProcessThatDoesNotShowItsCommandLine(t *testing.T) {
+	f := newStage(t)
+	source := newProcSource(f.fs(), f.path("proc"))
+	table := newTable(source, newUsers(f.path("etc")), uptimeClock)
+	scan := func() Process {
+		t.Helper()
+		if _, err := table.scan(time.Now(), 1); err != nil {
+			t.Fatal(err)
+		}
+		return byPID(t, table.list(true), 303)
+	}
+	check(t, "command line", scan().Cmdline, "vi")
+	f.remove("proc/303/cmdline")
+	if err := unix.Mkfifo(f.path("proc/303/cmdline"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := scan()
+	check(t, "command line while it is silent", p.Cmdline, "vi")
+	check(t, "unit while it is silent", p.Unit, "session-2.scope")
+	source.cmdlines.mu.Lock()
+	if len(source.cmdlines.silent) != 1 || !source.cmdlines.silent[303] {
+		t.Errorf("silent are %v", source.cmdlines.silent)
+	}
+	source.cmdlines.mu.Unlock()
+	if d, err := source.details(303); err != nil || !d.silent {
+		t.Errorf("details are %+v, %v", d, err)
+	}
+	if err := os.WriteFile(f.path("proc/303/cmdline"), []byte("less\x00"), 0o600); err != nil { // lets the reader go
+		t.Fatal(err)
+	}
+	f.remove("proc/303/cmdline")
+	f.write("proc/303/cmdline", "less\x00")
+	deadline := time.Now().Add(patience)
+	for {
+		if d, err := source.details(303); err == nil && d.cmdline == "less" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a process that answers again is not asked")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}

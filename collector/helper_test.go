@@ -1,0 +1,203 @@
+package collector
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+)
+
+// helperVariable makes this test binary play a process to look at, instead of testing.
+const helperVariable = "COLLECTOR_TEST_HELPER"
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(helperVariable); role != "" {
+		play(role, os.Args[1:])
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// play does what a test asks for until standard input ends. It says "ready" when it has begun.
+func play(role string, args []string) {
+	number := func(i int) int {
+		n, err := strconv.Atoi(args[i])
+		if err != nil {
+			panic(err)
+		}
+		return n
+	}
+	switch role {
+	case "spin": // in so many threads
+		for range number(0) {
+			go func() {
+				runtime.LockOSThread()
+				//lint:ignore SA5002 to use a processor is what it is for
+				for {
+				}
+			}()
+		}
+	case "headless": // the first thread ends; at the end of input another ends the process with this exit code
+		onFirstThread(func() {
+			go func() {
+				waitForEnd()
+				os.Exit(number(0))
+			}()
+			unix.RawSyscall(unix.SYS_EXIT, 0, 0, 0)
+		})
+	case "exec": // a thread that is not the first executes a program
+		onFirstThread(func() {
+			go func() {
+				runtime.LockOSThread()
+				panic(syscall.Exec("/proc/self/exe", []string{"executed"}, []string{helperVariable + "=wait"}))
+			}()
+			select {}
+		})
+	case "zombie": // a child that ended with this exit code is waited for only at the end of input
+		child := exec.Command("/bin/sh", "-c", "exit "+args[0])
+		if err := child.Start(); err != nil {
+			panic(err)
+		}
+		fmt.Println("child", child.Process.Pid)
+		defer child.Wait()
+	case "wait":
+	default:
+		panic("unknown role " + role)
+	}
+	fmt.Println("ready")
+	waitForEnd()
+}
+
+func waitForEnd() { _, _ = io.Copy(io.Discard, os.Stdin) }
+
+// onFirstThread runs f on the thread whose id is the process's.
+func onFirstThread(f func()) {
+	for unix.Gettid() != os.Getpid() {
+		time.Sleep(time.Millisecond) // the runtime moves us, until it happens to be the first thread
+	}
+	runtime.LockOSThread()
+	if unix.Gettid() == os.Getpid() {
+		f()
+	}
+}
+
+// helper is a process that plays a role.
+type helper struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	input io.WriteCloser
+	lines *bufio.Scanner
+	pid   int
+}
+
+// startHelper starts one and ends it with the test. It says "ready" on its standard output, except where the role cannot.
+func startHelper(t *testing.T, role string, args ...string) *helper {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Env = append(os.Environ(), helperVariable+"="+role)
+	cmd.Stderr = os.Stderr
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	h := &helper{t, cmd, input, bufio.NewScanner(output), cmd.Process.Pid}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return h
+}
+
+// line reads one line of the helper's output.
+func (h *helper) line() string {
+	h.t.Helper()
+	if !h.lines.Scan() {
+		h.t.Fatalf("the helper %v ended: %v", h.cmd.Args, h.lines.Err())
+	}
+	return h.lines.Text()
+}
+
+// realCollector runs a collector on this machine until the test ends, and passes its samples on, as many as a channel holds.
+func realCollector(t *testing.T, interval time.Duration, parts Parts) (c *Collector, samples <-chan *Sample) {
+	t.Helper()
+	c, err := New(Config{Interval: interval})
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := c.Watch(parts)
+	ctx, cancel := context.WithCancel(context.Background())
+	published := make(chan *Sample, 1000)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- c.Run(ctx, func(s *Sample) {
+			select {
+			case published <- s:
+			default: // nobody reads them here
+			}
+		})
+	}()
+	t.Cleanup(func() {
+		release()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run ended with %v", err)
+		}
+	})
+	return c, published
+}
+
+// patience is how long a test waits for what must come.
+const patience = 30 * time.Second
+
+// await reads samples until one is as wanted.
+func await(t *testing.T, samples <-chan *Sample, what string, wanted func(*Sample) bool) *Sample {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case s := <-samples:
+			if wanted(s) {
+				return s
+			}
+		case <-timeout:
+			t.Fatalf("no sample shows %s", what)
+		}
+	}
+}
+
+// next is the first sample that is read from now on.
+func next(t *testing.T, samples <-chan *Sample) *Sample {
+	t.Helper()
+	now := time.Now()
+	return await(t, samples, "the time to go on", func(s *Sample) bool { return s.Time.After(now) })
+}
+
+// needs skips a test that this machine cannot run. Where everything is known to be there, a test that is skipped would
+// be one that is missing.
+func needs(t *testing.T, what string, there bool) {
+	t.Helper()
+	switch {
+	case there:
+	case os.Getenv("CI") == "true":
+		t.Fatalf("needs %s", what)
+	default:
+		t.Skipf("needs %s", what)
+	}
+}

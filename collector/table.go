@@ -1,0 +1,226 @@
+package collector
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+)
+
+// table knows the processes from scan to scan. The collector's goroutine owns it.
+type table struct {
+	source processSource
+	users  *users
+	uptime func() time.Duration // since boot, suspended time included, as start times count
+
+	rows      map[int]*process // by PID
+	order     []*process       // the same, sorted by PID
+	scans     window[uint64]   // when the last scans began, with the time since boot in ticks
+	number    uint64           // of the last scan
+	boot      uint64           // in seconds since 1970
+	postponed []*life          // ends that the next scan decides on
+	changed   map[int]bool     // of which details are to be read at the next scan
+}
+
+// process is one row and what it takes to keep it.
+type process struct {
+	row          Process
+	comm         string // as the kernel gives it
+	uid          uint32
+	code, stack  uint64
+	older, newer reading[uint64] // processor ticks, for CPU percent
+	seen         uint64          // number of the last scan that found it
+	age          int             // scans since it was first seen, or executed another program
+	told         bool            // was in a published sample
+	exit         *exit           // known while it is still there: not reaped, or other threads live on
+}
+
+// exit is how and when a process ended, as far as the kernel told.
+type exit struct {
+	status uint32 // as of wait(2)
+	at     uint64 // nanoseconds since boot
+}
+
+func newTable(source processSource, users *users, uptime func() time.Duration) *table {
+	return &table{source: source, users: users, uptime: uptime, rows: make(map[int]*process), changed: make(map[int]bool)}
+}
+
+// forget drops all rows, when they are too old to measure from.
+func (t *table) forget() {
+	*t = *newTable(t.source, t.users, t.uptime)
+}
+
+// scan reads every process anew, and returns those that are not there any more.
+func (t *table) scan(now time.Time, boot uint64) (vanished []*process, err error) {
+	renamed := t.users.refresh()
+	// Boot time is the clock's less the uptime, so it moves when the clock is set; a second is only rounding.
+	moved := boot != 0 && max(boot, t.boot)-min(boot, t.boot) > 1
+	if moved {
+		t.boot = boot
+	}
+	began := uint64(t.uptime() * hertz / time.Second)
+	ripe := t.scans.ripe(now)
+	t.number++
+	t.order = t.order[:0]
+	err = t.source.scan(func(c *counts) {
+		p := t.rows[c.pid]
+		if p != nil && p.row.StartTime != c.start {
+			vanished = append(vanished, p) // its PID has been given to another
+			p = nil
+		}
+		if p == nil {
+			p = t.add(c)
+		} else if moved {
+			p.row.StartedAt = t.startedAt(c.start)
+		}
+		p.update(c, ripe)
+		if p.stale(c) || t.changed[c.pid] {
+			t.inform(p, c)
+		} else if renamed {
+			p.row.User = t.users.name(p.uid)
+		}
+		p.seen = t.number
+		p.age++
+		t.order = append(t.order, p)
+	})
+	t.scans.add(now, began)
+	clear(t.changed)
+	for pid, p := range t.rows {
+		if p.seen == t.number {
+			continue
+		}
+		if err != nil && t.lives(p) { // it could not be read, which is no sign that it has ended
+			t.order = append(t.order, p)
+			continue
+		}
+		vanished = append(vanished, p)
+		delete(t.rows, pid)
+	}
+	byPID := func(a, b *process) int { return cmp.Compare(a.row.PID, b.row.PID) }
+	if !slices.IsSortedFunc(t.order, byPID) {
+		slices.SortFunc(t.order, byPID)
+	}
+	slices.SortFunc(vanished, byPID)
+	return vanished, err
+}
+
+// lives tells whether a process may still be there, as far as can be read.
+func (t *table) lives(p *process) bool {
+	c, err := t.source.counts(p.row.PID)
+	return err == nil && c.start == p.row.StartTime || err != nil && !errors.Is(err, errGone)
+}
+
+// add makes a row for a process that no scan has seen before.
+func (t *table) add(c *counts) *process {
+	p := &process{row: Process{PID: c.pid, StartTime: c.start, StartedAt: t.startedAt(c.start)}}
+	if !t.scans.newer.at.IsZero() && c.start >= t.scans.newer.value {
+		// It began after the last scan, so it had used nothing by then.
+		p.older.at, p.newer.at = t.scans.older.at, t.scans.newer.at
+	} else {
+		// What it has used so far tells nothing about now.
+		p.older = reading[uint64]{c.at, c.ticks}
+		p.newer = p.older
+	}
+	t.rows[c.pid] = p
+	return p
+}
+
+func (t *table) startedAt(start uint64) time.Time {
+	return time.Unix(int64(t.boot), 0).Add(time.Duration(start) * time.Second / hertz).UTC()
+}
+
+// update takes the counters over. Ripe tells that the newer reading is old enough to measure from, and to be replaced.
+func (p *process) update(c *counts, ripe bool) {
+	r := &p.row
+	r.PPID, r.State, r.Nice, r.Threads, r.RSS, r.VSize = c.ppid, c.state, c.nice, c.threads, c.rss, c.vsize
+	base := p.older
+	if ripe {
+		base = p.newer
+		p.older, p.newer = p.newer, reading[uint64]{c.at, c.ticks}
+	}
+	r.CPUPercent = 0
+	if over := c.at.Sub(base.at); !base.at.IsZero() && over > 0 {
+		r.CPUPercent = round(float64(less(c.ticks, base.value)) * 100 / hertz / over.Seconds())
+	}
+}
+
+// stale tells whether details have to be read: for a new row, after exec, and now and then, since a process can change
+// its user, its title and its control group without a trace in the counters.
+func (p *process) stale(c *counts) bool {
+	if p.comm != c.comm || p.code != c.code || p.stack != c.stack {
+		p.age = 0
+	}
+	switch p.age {
+	case 0, 1, 2, 4, 8:
+		return true
+	}
+	return p.age >= 16 && (p.age+p.row.PID)%16 == 0 // not all in one scan
+}
+
+// inform reads the details. Where that fails the old ones stay: the process is ending, and its row goes at the next scan.
+func (t *table) inform(p *process, c *counts) {
+	if p.comm != c.comm {
+		p.row.Comm = clean(c.comm, maxName)
+	}
+	p.comm, p.code, p.stack = c.comm, c.code, c.stack
+	d, err := t.source.details(c.pid)
+	if err != nil {
+		return
+	}
+	if d.silent || d.cmdline == "" && c.state == "Z" {
+		d.cmdline, d.argv0 = p.row.Cmdline, p.row.Argv0 // its memory is locked or gone, what it was is not
+	}
+	t.detail(p, d)
+}
+
+func (t *table) detail(p *process, d details) {
+	p.uid = d.uid
+	p.row.User = t.users.name(d.uid)
+	p.row.Cmdline, p.row.Argv0, p.row.Unit, p.row.UserUnit = d.cmdline, d.argv0, d.unit, d.userUnit
+}
+
+// list is a copy of the rows, by PID. Published says that it goes to those who follow.
+func (t *table) list(published bool) []Process {
+	list := make([]Process, len(t.order))
+	for i, p := range t.order {
+		list[i] = p.row
+		p.told = p.told || published
+	}
+	return list
+}
+
+// tasks counts the rows by state.
+func (t *table) tasks() *Tasks {
+	var n Tasks
+	for _, p := range t.order {
+		n.count(p.row.State)
+	}
+	return &n
+}
+
+// count adds one task, by the rules of top(1), procps 4.
+func (n *Tasks) count(state string) {
+	n.Total++
+	switch {
+	case state == "R":
+		n.Running++
+	case strings.EqualFold(state, "T"): // stopped, or by a tracer
+		n.Stopped++
+	case state == "Z":
+		n.Zombie++
+	default: // S, and also D and I
+		n.Sleeping++
+	}
+}
+
+// headless are the PIDs of processes whose first thread has ended while others live on.
+func (t *table) headless() map[int]bool {
+	pids := make(map[int]bool)
+	for _, p := range t.order {
+		if p.row.State == "Z" && p.row.Threads > 1 {
+			pids[p.row.PID] = true
+		}
+	}
+	return pids
+}
