@@ -1,0 +1,108 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// ServiceDetail is one service in depth.
+type ServiceDetail struct {
+	Service Service `json:"service"`
+	// Dependencies are names of units by kind: requires, requiredBy … Kinds without any are absent.
+	Dependencies map[string][]string `json:"dependencies"`
+	// StopsToo are the units that systemd stops when this one is stopped, as far as they run then.
+	StopsToo []string `json:"stopsToo"`
+	// Guarded tells why the host stands on it, so that its name must be given to stop it; empty if it does not.
+	Guarded string `json:"guarded"`
+}
+
+// maxJournalLines is how many lines Journal gives at most.
+const maxJournalLines = 5000
+
+// Detail tells all of one service, which is named as for ServiceAction, and fails alike.
+func (m *Manager) Detail(ctx context.Context, name string) (ServiceDetail, error) {
+	b, id, err := m.resolve(ctx, name)
+	if err != nil {
+		return ServiceDetail{}, err
+	}
+	d := ServiceDetail{Guarded: b.guards(id), StopsToo: []string{}}
+	// A unit that was never asked for gets into the list only now.
+	d.Service = Service{Name: id, Manager: b.name(), ActiveState: "inactive", SubState: "dead", PIDs: []int{}, Ports: []int{}}
+	services, err := b.services(ctx)
+	if err != nil {
+		return d, &failure{ErrUnavailable, err.Error()}
+	}
+	if i := slices.IndexFunc(services, func(s Service) bool { return s.Name == id }); i >= 0 {
+		d.Service = services[i]
+	}
+	if d.Dependencies, err = b.depends(ctx, id); err != nil {
+		return d, &failure{ErrUnavailable, fmt.Sprintf("cannot ask for the dependencies of %s: %s", id, reason(err))}
+	}
+	for _, kind := range []string{"requiredBy", "boundBy", "consistsOf"} {
+		d.StopsToo = append(d.StopsToo, d.Dependencies[kind]...)
+	}
+	slices.Sort(d.StopsToo)
+	d.StopsToo = slices.Compact(d.StopsToo)
+	return d, nil
+}
+
+// Journal is the end of the journal of one service, oldest first, at most lines of it.
+func (m *Manager) Journal(ctx context.Context, name string, lines int) ([]JournalLine, error) {
+	b, id, err := m.resolve(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if lines < 1 || lines > maxJournalLines {
+		return nil, &failure{ErrInvalid, fmt.Sprintf("cannot give %d lines of the journal; it must be from 1 to %d", lines, maxJournalLines)}
+	}
+	list, err := b.tail(ctx, id, lines)
+	if err != nil {
+		return nil, &failure{ErrUnavailable, err.Error()}
+	}
+	return append([]JournalLine{}, list...), nil
+}
+
+// Properties of a unit that name other units, org.freedesktop.systemd1(5), and what they are called here.
+var dependencyKinds = map[string]string{
+	"Requires": "requires", "RequiredBy": "requiredBy", "Requisite": "requisite", "RequisiteOf": "requisiteOf", "Wants": "wants", "WantedBy": "wantedBy",
+	"BindsTo": "bindsTo", "BoundBy": "boundBy", "PartOf": "partOf", "ConsistsOf": "consistsOf", "Triggers": "triggers",
+	"TriggeredBy": "triggeredBy", "Conflicts": "conflicts", "After": "after", "Before": "before",
+}
+
+func (s *systemd) depends(ctx context.Context, id string) (map[string][]string, error) {
+	conn, err := s.connected()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var path dbus.ObjectPath
+	if err := conn.Object(sdName, sdPath).CallWithContext(ctx, sdManager+".LoadUnit", 0, id).Store(&path); err != nil {
+		return nil, err
+	}
+	var all map[string]dbus.Variant
+	if err := conn.Object(sdName, path).CallWithContext(ctx, properties+".GetAll", 0, sdUnit).Store(&all); err != nil {
+		return nil, err
+	}
+	found := map[string][]string{}
+	for property, kind := range dependencyKinds {
+		if names, ok := all[property].Value().([]string); ok && len(names) > 0 {
+			slices.Sort(names)
+			found[kind] = names
+		}
+	}
+	return found, nil
+}
+
+func (s *systemd) tail(ctx context.Context, id string, lines int) ([]JournalLine, error) {
+	return s.journal.read(ctx, lines, journalOf(id)...)
+}
+
+func (s *sysv) depends(context.Context, string) (map[string][]string, error) {
+	return map[string][]string{}, nil
+}
+
+func (s *sysv) tail(context.Context, string, int) ([]JournalLine, error) { return nil, errNoJournal }

@@ -1,0 +1,177 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+
+	"topdeck/control/sdhost"
+)
+
+func TestFollowJournal(t *testing.T) {
+	h := sdhost.Boot(t, map[string]string{
+		"td-many.service":  "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'i=0; while [ $$i -lt 450 ]; do echo line $$i; i=$$((i+1)); done'\n",
+		"td-nasty.service": "[Service]\nType=oneshot\nExecStart=/usr/bin/printf '\\\\xff<b>\\\\033[31mred\\\\xe2\\\\x80\\\\xae\\\\n'\n",
+		"td-talks.service": "[Service]\nExecStart=/bin/sh -c 'i=0; while :; do echo said $$i; i=$$((i+1)); sleep 0.05; done'\n",
+	})
+	m := NewManager(Config{Root: h.Root, Bus: h.Bus()})
+	defer m.Close()
+	m.Services(t.Context())
+	run := func(args ...string) {
+		t.Helper()
+		if out, err := h.Command(args...).CombinedOutput(); err != nil {
+			t.Fatalf("%q: %v: %s", args, err, out)
+		}
+	}
+	// follow gives all that has come until now, and a function that ends it and gives its error.
+	follow := func(name string, lines int) (got func() []string, end func() error) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var mu sync.Mutex
+		var all []string
+		result := make(chan error, 1)
+		go func() {
+			result <- m.FollowJournal(ctx, name, lines, func(piece []JournalLine) {
+				mu.Lock()
+				defer mu.Unlock()
+				if len(piece) == 0 || len(piece) > maxPiece {
+					t.Errorf("%d lines at once", len(piece))
+				}
+				for _, l := range piece {
+					if l.PID > 1 {
+						all = append(all, l.Text)
+					}
+				}
+			})
+		}()
+		return func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(all) },
+			sync.OnceValue(func() error { cancel(); return <-result })
+	}
+
+	t.Run("what there is and what comes", func(t *testing.T) {
+		run("systemctl", "start", "td-many")
+		got, end := follow("td-many", 5000)
+		defer end()
+		until(t, "what there is", func() bool { return len(got()) == 450 })
+		run("systemctl", "start", "td-many")
+		until(t, "what comes", func() bool { return len(got()) >= 900 })
+		for i, text := range got() {
+			if text != fmt.Sprint("line ", i%450) {
+				t.Fatalf("line %d is %q", i, text)
+			}
+		}
+		if err := end(); !errors.Is(err, context.Canceled) {
+			t.Errorf("its end: %v", err)
+		}
+	})
+	t.Run("only the last lines", func(t *testing.T) {
+		got, end := follow("td-many.service", 10)
+		defer end()
+		until(t, "the last line", func() bool { return slices.Contains(got(), "line 449") })
+		if list := got(); len(list) > 10 {
+			t.Errorf("%d lines", len(list))
+		}
+	})
+	t.Run("only what comes, of this service alone", func(t *testing.T) {
+		got, end := follow("td-talks", 0)
+		defer end()
+		run("systemctl", "start", "td-talks")
+		until(t, "some lines", func() bool { return len(got()) > 3 })
+		run("systemctl", "start", "td-many")
+		run("systemctl", "stop", "td-talks")
+		for i, text := range got() {
+			if !strings.HasPrefix(text, "said ") || i > 0 && text == got()[i-1] {
+				t.Errorf("%q", text)
+			}
+		}
+	})
+	t.Run("any bytes", func(t *testing.T) {
+		run("systemctl", "start", "td-nasty")
+		got, end := follow("td-nasty", 100)
+		defer end()
+		until(t, "its line", func() bool { return len(got()) == 1 })
+		if text := got()[0]; text != "?<b>\x1b[31mred\u202e" {
+			t.Errorf("%q", text)
+		}
+	})
+	t.Run("nothing to follow", func(t *testing.T) {
+		for name, want := range map[string]error{"no-such": ErrNotFound, "td-*": ErrNotFound, "": ErrNotFound} {
+			if err := m.FollowJournal(t.Context(), name, 10, nil); !errors.Is(err, want) {
+				t.Errorf("%q: %v, want %v", name, err, want)
+			}
+		}
+		for _, lines := range []int{-1, maxJournalLines + 1} {
+			if err := m.FollowJournal(t.Context(), "td-many", lines, nil); !errors.Is(err, ErrInvalid) {
+				t.Errorf("%d lines: %v", lines, err)
+			}
+		}
+	})
+	t.Run("the Manager is closed", func(t *testing.T) {
+		got, end := follow("td-many", 10)
+		until(t, "it is followed", func() bool { return len(got()) > 0 })
+		m.Close()
+		if err := m.FollowJournal(t.Context(), "td-many", 1, nil); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("after it: %v", err)
+		}
+		if err := end(); err == nil {
+			t.Error("it did not end")
+		}
+	})
+}
+
+func TestFollowJournalOfAScript(t *testing.T) {
+	m := NewManager(Config{Root: initTree(t, map[string]string{"web": lsb("web", "status", "exit 0")})})
+	defer m.Close()
+	if err := m.FollowJournal(t.Context(), "web", 10, nil); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "without systemd") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestJournalPieces(t *testing.T) {
+	line := func(text string) string { return `{"__REALTIME_TIMESTAMP":"1","MESSAGE":"` + text + `"}` + "\n" }
+	for _, test := range []struct {
+		name, in string
+		want     []string
+	}{
+		{"nothing", "", nil},
+		{"lines", line("a") + line("b"), []string{"a", "b"}},
+		{"one without an end", line("a") + strings.TrimSpace(line("b")), []string{"a"}},
+		{"one that is none", line("a") + "oops\n" + line("b"), []string{"a", "b"}},
+		{"one longer than any buffer", line("a") + line(strings.Repeat("x", 200<<10)) + line("b"), []string{"a", shorten(strings.Repeat("x", 200<<10), maxTarget), "b"}},
+		{"one that is too long", line("a") + line(strings.Repeat("x", maxJournal)) + line("b"), []string{"a", "b"}},
+		{"many", strings.Repeat(line("a"), 3*maxPiece+1), slices.Repeat([]string{"a"}, 3*maxPiece+1)},
+	} {
+		var got []string
+		journalPieces(iotest.HalfReader(strings.NewReader(test.in)), func(piece []JournalLine) {
+			if len(piece) == 0 || len(piece) > maxPiece {
+				t.Errorf("%s: %d lines at once", test.name, len(piece))
+			}
+			for _, l := range piece {
+				got = append(got, l.Text)
+			}
+		})
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: %d lines, want %d", test.name, len(got), len(test.want))
+		}
+	}
+}
+
+func FuzzParseJournal(f *testing.F) {
+	f.Add(`{"__REALTIME_TIMESTAMP":"1","PRIORITY":"3","_PID":"7","SYSLOG_IDENTIFIER":"a","MESSAGE":"text"}` + "\n")
+	f.Add(`{"__REALTIME_TIMESTAMP":"1","MESSAGE":[104,105,255]}` + "\n" + `{"__REALTIME_TIMESTAMP":"2","MESSAGE":null}`)
+	f.Add(`{"__REALTIME_TIMESTAMP":"1","MESSAGE":["a","b"]}` + "\n")
+	f.Add("{\n[]\n\"\"")
+	f.Fuzz(func(t *testing.T, text string) {
+		journalPieces(strings.NewReader(text), func(piece []JournalLine) {
+			for _, l := range piece {
+				if strings.ToValidUTF8(l.Text, "") != l.Text || len(l.Text) > maxTarget {
+					t.Errorf("%q: text %q", text, l.Text)
+				}
+			}
+		})
+	})
+}

@@ -1,0 +1,215 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"go.etcd.io/bbolt"
+)
+
+// Head is a place in the chain of the log: the entry at Seq has this Hash. Whoever keeps a head elsewhere can later tell
+// whether the log still holds all that it held then. The zero Head is that of an empty log.
+type Head struct {
+	Seq  uint64
+	Hash [32]byte
+}
+
+// String is "seq:hash in hexadecimal", and ParseHead reads it.
+func (h Head) String() string { return formatID(h.Seq) + ":" + hex.EncodeToString(h.Hash[:]) }
+
+// ParseHead reads what String wrote.
+func ParseHead(s string) (h Head, err error) {
+	id, sum, _ := strings.Cut(s, ":")
+	b, err := hex.DecodeString(sum)
+	if err == nil && len(b) == len(h.Hash) {
+		h.Seq, err = parseID(id)
+		copy(h.Hash[:], b)
+	}
+	if err != nil || len(b) != len(h.Hash) {
+		return Head{}, &failure{ErrInvalid, fmt.Sprintf("cannot read %q as a head of the log: it must be a number, a colon and 64 hexadecimal digits", shorten(s, 100))}
+	}
+	return h, nil
+}
+
+// Head is the newest place in the chain.
+func (l *Log) Head() (h Head, err error) {
+	err = l.db.View(func(tx *bbolt.Tx) error {
+		seq, sum := openBooks(tx).last()
+		h = Head{seq, sum}
+		return nil
+	})
+	return h, err
+}
+
+// BreakError tells where the chain is first broken.
+type BreakError struct {
+	Seq    uint64 // of the entry that is not as it was
+	Reason string
+}
+
+func (e *BreakError) Error() string {
+	return fmt.Sprintf("the operation log is broken at entry %d: %s", e.Seq, e.Reason)
+}
+
+// Verify reads the whole chain and what the log's lists are made from, and returns a *BreakError for the first thing that
+// was changed, removed, added or exchanged. Whoever can write the file can also make a whole new chain, or cut off its
+// end: that shows against heads which were noted elsewhere.
+func (l *Log) Verify(ctx context.Context, noted ...Head) error {
+	l.trimming.Lock()
+	defer l.trimming.Unlock()
+	v := verifier{noted: noted, counts: map[string]int{}}
+	for more := true; more; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := l.db.View(func(tx *bbolt.Tx) (err error) {
+			more, err = v.read(openBooks(tx), scanChunk)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verifier follows the chain from its oldest entry on.
+type verifier struct {
+	noted   []Head
+	seq     uint64 // the last entry read
+	hash    hash
+	first   uint64 // the first entry read
+	base    hash   // what that one says came before it
+	removed Head   // what the newest cut says was removed
+	id      uint64 // the last operation met
+	counts  map[string]int
+}
+
+func (v *verifier) breaks(seq uint64, format string, args ...any) error {
+	return &BreakError{seq, fmt.Sprintf(format, args...)}
+}
+
+// read follows at most limit entries, and compares the ends when there are no more.
+func (v *verifier) read(b books, limit int) (more bool, err error) {
+	c := b.entries.Cursor()
+	for k, value := c.Seek(seqKey(v.seq + 1)); k != nil; k, value = c.Next() {
+		if limit == 0 {
+			return true, nil
+		}
+		limit--
+		if len(k) != 8 {
+			return false, v.breaks(v.seq+1, "it has a key that no entry has")
+		}
+		if err := v.link(b, binary.BigEndian.Uint64(k), value, hashOf(k, value)); err != nil {
+			return false, err
+		}
+	}
+	return false, v.end(b)
+}
+
+// link checks one entry.
+func (v *verifier) link(b books, seq uint64, value []byte, sum hash) error {
+	e, err := decodeEntry(value)
+	if err != nil {
+		return v.breaks(seq, "%v", err)
+	}
+	if v.first == 0 {
+		v.first, v.base = seq, e.prev
+	} else if seq != v.seq+1 {
+		return v.breaks(v.seq+1, "it is missing; the next one is %d", seq)
+	} else if e.prev != v.hash {
+		return v.breaks(seq, "it does not follow from entry %d: one of the two was changed", v.seq)
+	}
+	for _, h := range v.noted {
+		if h.Seq == seq && h.Hash != sum {
+			return v.breaks(seq, "it is not the one that was noted as %s", h)
+		}
+	}
+	v.seq, v.hash = seq, sum
+	switch e.kind {
+	case intent, event:
+		return v.operation(b, seq, e)
+	case outcome:
+		end := b.state.Get(seqKey(e.op))
+		switch {
+		case e.op < v.first: // the operation it belongs to was removed by retention
+		case e.op >= seq || len(end) != 8:
+			return v.breaks(seq, "it is the outcome of operation %d, which is not in the log", e.op)
+		case binary.BigEndian.Uint64(end) < seq:
+			return v.breaks(seq, "it is the outcome of operation %d, which is listed with another one", e.op)
+		}
+	case cut:
+		v.removed = Head{Seq: e.op}
+		h, err := hex.DecodeString(e.detail)
+		if err != nil || len(h) != len(v.removed.Hash) {
+			return v.breaks(seq, "it does not tell what retention removed")
+		}
+		copy(v.removed.Hash[:], h)
+	}
+	return nil
+}
+
+// operation checks that operation id, whose first entry is e, is listed as the chain tells it.
+func (v *verifier) operation(b books, id uint64, e entry) error {
+	k, value := b.state.Cursor().Seek(seqKey(v.id + 1))
+	switch {
+	case k == nil || bytes.Compare(k, seqKey(id)) > 0:
+		return v.breaks(id, "its operation is missing from the lists")
+	case !bytes.Equal(k, seqKey(id)):
+		return v.breaks(binary.BigEndian.Uint64(append(k[:len(k):len(k)], make([]byte, 8)...)), "an operation is listed that has no entry")
+	case len(value) != 8:
+		return v.breaks(id, "its operation is listed without its outcome")
+	}
+	v.id = id
+	if end := binary.BigEndian.Uint64(value); end != 0 && end != id {
+		last, err := b.entry(end)
+		if err != nil || last.kind != outcome || last.op != id {
+			return v.breaks(id, "its operation is listed with the outcome of another one")
+		}
+	} else if (end == id) != (e.kind == event) {
+		return v.breaks(id, "its operation is listed with a wrong outcome")
+	}
+	op, err := b.operation(id)
+	if err != nil {
+		return v.breaks(id, "%v", err)
+	}
+	v.counts[inAll]++
+	for _, key := range []string{
+		indexKey("logType", op.LogType), indexKey("retStatus", string(op.RetStatus)), indexKey("logStatus", string(op.LogStatus)),
+	} {
+		if b.index.Get(append([]byte(key), seqKey(id)...)) == nil {
+			return v.breaks(id, "its operation is missing from the list of %s", strings.TrimRight(key, "\x00"))
+		}
+		v.counts[key]++
+	}
+	return nil
+}
+
+// end checks what can only be known when the whole chain has been read.
+func (v *verifier) end(b books) error {
+	if k, _ := b.state.Cursor().Seek(seqKey(v.id + 1)); k != nil {
+		return v.breaks(v.seq, "an operation is listed that has no entry")
+	}
+	if seq := b.entries.Sequence(); seq != v.seq {
+		return v.breaks(v.seq+1, "it is missing; the log went on to %d", seq)
+	}
+	switch {
+	case v.first == 1 && v.base != hash{}:
+		return v.breaks(v.first, "it is not the first one")
+	case v.first > 1 && (v.removed.Seq != v.first-1 || v.removed.Hash != v.base):
+		return v.breaks(v.first-1, "what came before entry %d is missing, and was not removed by retention", v.first)
+	}
+	for _, h := range v.noted {
+		if h.Seq > v.seq {
+			return v.breaks(v.seq+1, "it is missing; the log was noted to go on to %d", h.Seq)
+		}
+	}
+	if v.counts[inAll] != b.counted(inAll) {
+		return v.breaks(v.seq, "%d operations are counted, but there are %d", b.counted(inAll), v.counts[inAll])
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"sync"
+)
+
+const deniedType = "session.denied"
+
+// maxDenied is how many pairs of account and address get records of their own within a minute. Whoever tries many names
+// from many addresses fills one common record beyond that, not the disk.
+const maxDenied = 100
+
+// denials sums the refused sign-ins of the current minute.
+type denials struct {
+	mu     sync.Mutex
+	minute int64
+	sums   map[[2]string]*denial
+}
+
+type denial struct {
+	id             string
+	count, written int
+	reason         string
+}
+
+// Denied records a refused sign-in. Those of one account and address within one minute share a record: its first is on
+// the disk when Denied returns, and so is each time that their number doubles; the rest follows within seconds of the
+// minute's end.
+func (l *Log) Denied(account, address, reason string) error {
+	// The rest of a long name would only serve to make it a new one each time.
+	account, address = oneLine(account, 64), oneLine(address, 64)
+	if err := l.sumDenied(false); err != nil {
+		return err
+	}
+	d := &l.denied
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	key := [2]string{account, address}
+	sum := d.sums[key]
+	if sum == nil && len(d.sums) >= maxDenied {
+		key = [2]string{"(many accounts)", "(many addresses)"}
+		sum = d.sums[key]
+	}
+	if sum == nil {
+		op, err := l.Record(Entry{
+			LogType: deniedType, Target: key[0], Source: key[1], RetStatus: Failed, Message: deniedMessage(1, reason),
+		})
+		if err != nil {
+			return err
+		}
+		if d.sums == nil {
+			d.sums = map[[2]string]*denial{}
+		}
+		d.sums[key] = &denial{id: op.ID, count: 1, written: 1, reason: reason}
+		return nil
+	}
+	sum.count++
+	sum.reason = reason
+	if bits.OnesCount(uint(sum.count)) == 1 {
+		return l.writeSum(sum)
+	}
+	return nil
+}
+
+// sumDenied writes the sums of a minute that is over, or all, and forgets them.
+func (l *Log) sumDenied(all bool) error {
+	d := &l.denied
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	minute := l.now().Unix() / 60
+	if minute == d.minute && !all {
+		return nil
+	}
+	for key, sum := range d.sums {
+		if sum.written < sum.count {
+			if err := l.writeSum(sum); err != nil && !errors.Is(err, ErrNotFound) { // retention may have been faster
+				return err
+			}
+		}
+		delete(d.sums, key)
+	}
+	d.minute = minute
+	return nil
+}
+
+func (l *Log) writeSum(sum *denial) error {
+	_, err := l.Finish(sum.id, Outcome{RetStatus: Failed, Message: deniedMessage(sum.count, sum.reason)})
+	if err == nil {
+		sum.written = sum.count
+	}
+	return err
+}
+
+func deniedMessage(count int, reason string) string {
+	if count == 1 {
+		return "sign-in refused: " + reason
+	}
+	return fmt.Sprintf("%d sign-ins refused within a minute; the last: %s", count, reason)
+}

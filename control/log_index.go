@@ -1,0 +1,255 @@
+package control
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+)
+
+// books are the log's buckets within one transaction.
+//
+//	entries  sequence → entry: the chain. It is only ever appended to, and cut at its old end by retention.
+//	state    id → sequence of the entry that tells the outcome, 0 while it runs. id is the sequence of the first entry.
+//	index    field=value NUL id → nothing, or for logStatus=seen who saw it
+//	count    field=value NUL → how many ids the index has there; all → how many operations there are
+//
+// All but entries, and who has seen what, follow from the chain.
+type books struct {
+	entries, state, index, count *bbolt.Bucket
+}
+
+const logBucket = "operations"
+
+// Keys that code asks for by name.
+var (
+	inAll     = "all"
+	isRunning = indexKey("retStatus", string(Running))
+	isNew     = indexKey("logStatus", string(New))
+	isSeen    = indexKey("logStatus", string(Seen))
+)
+
+func indexKey(field, value string) string { return field + "=" + value + "\x00" }
+
+// makeBooks creates what is missing.
+func makeBooks(tx *bbolt.Tx) error {
+	root, err := tx.CreateBucketIfNotExists([]byte(logBucket))
+	for _, name := range []string{"entries", "state", "index", "count"} {
+		if err == nil {
+			_, err = root.CreateBucketIfNotExists([]byte(name))
+		}
+	}
+	return err
+}
+
+func openBooks(tx *bbolt.Tx) books {
+	root := tx.Bucket([]byte(logBucket))
+	open := func(name string) *bbolt.Bucket {
+		b := root.Bucket([]byte(name))
+		b.FillPercent = 0.9 // keys rise, so pages are filled from their left and not touched again
+		return b
+	}
+	return books{open("entries"), open("state"), open("index"), open("count")}
+}
+
+func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
+
+// last is the newest entry of the chain; 0 and the zero hash when there is none.
+func (b books) last() (uint64, hash) {
+	k, v := b.entries.Cursor().Last()
+	if k == nil {
+		return 0, hash{}
+	}
+	return binary.BigEndian.Uint64(k), hashOf(k, v)
+}
+
+// add appends e to the chain.
+func (b books) add(e entry) (uint64, error) {
+	_, e.prev = b.last()
+	seq, err := b.entries.NextSequence()
+	if err != nil {
+		return 0, err
+	}
+	return seq, b.entries.Put(seqKey(seq), e.encode())
+}
+
+// entry reads one link of the chain.
+func (b books) entry(seq uint64) (entry, error) {
+	v := b.entries.Get(seqKey(seq))
+	if v == nil {
+		return entry{}, fmt.Errorf("cannot find entry %d of the operation log; `topdeck log verify` tells what is missing", seq)
+	}
+	e, err := decodeEntry(v)
+	if err != nil {
+		return entry{}, fmt.Errorf("cannot use entry %d of the operation log: %w; `topdeck log verify` tells more", seq, err)
+	}
+	return e, nil
+}
+
+func (b books) counted(key string) int {
+	v := b.count.Get([]byte(key))
+	if v == nil {
+		return 0
+	}
+	return int(binary.BigEndian.Uint64(v))
+}
+
+func (b books) add1(key string, n int) error {
+	return b.count.Put([]byte(key), seqKey(uint64(b.counted(key)+n)))
+}
+
+// file puts id into the index under key.
+func (b books) file(key string, id uint64, value string) error {
+	k := append([]byte(key), seqKey(id)...)
+	if b.index.Get(k) == nil {
+		if err := b.add1(key, 1); err != nil {
+			return err
+		}
+	}
+	return b.index.Put(k, []byte(value))
+}
+
+// unfile takes id out of the index, where it is there.
+func (b books) unfile(key string, id uint64) error {
+	k := append([]byte(key), seqKey(id)...)
+	if b.index.Get(k) == nil {
+		return nil
+	}
+	if err := b.add1(key, -1); err != nil {
+		return err
+	}
+	return b.index.Delete(k)
+}
+
+// seenBy tells whether id has been seen, and who marked it.
+func (b books) seenBy(id uint64) (string, bool) {
+	v := b.index.Get(append([]byte(isSeen), seqKey(id)...))
+	return string(v), v != nil
+}
+
+// mark files id as seen or as new.
+func (b books) mark(id uint64, seen bool, by string) error {
+	if seen {
+		if err := b.unfile(isNew, id); err != nil {
+			return err
+		}
+		return b.file(isSeen, id, by)
+	}
+	if err := b.unfile(isSeen, id); err != nil {
+		return err
+	}
+	return b.file(isNew, id, "")
+}
+
+// operation puts together what the chain and the marks tell of id.
+func (b books) operation(id uint64) (Operation, error) {
+	v := b.state.Get(seqKey(id))
+	if v == nil {
+		return Operation{}, &failure{ErrNotFound, fmt.Sprintf("there is no operation %d in the log", id)}
+	}
+	first, err := b.entry(id)
+	if err != nil {
+		return Operation{}, err
+	}
+	end := first
+	if seq := binary.BigEndian.Uint64(v); seq != 0 && seq != id {
+		if end, err = b.entry(seq); err != nil {
+			return Operation{}, err
+		}
+	}
+	return makeOperation(id, first, end, b.seenBy), nil
+}
+
+func makeOperation(id uint64, first, end entry, seenBy func(uint64) (string, bool)) Operation {
+	op := Operation{
+		ID: formatID(id), LogTime: first.time, LogType: first.logType, Target: first.target, Actor: first.actor,
+		Source: first.source, RetStatus: end.retStatus, Message: end.message, Detail: end.detail,
+		ExitCode: end.exitCode, Duration: end.duration, LogStatus: New,
+	}
+	if op.Message == "" {
+		op.Message = first.message
+	}
+	if op.Detail == "" {
+		op.Detail = first.detail
+	}
+	if by, seen := seenBy(id); seen {
+		op.LogStatus, op.SeenBy = Seen, by
+	}
+	return op
+}
+
+// begin files a new operation, whose first entry is e.
+func (b books) begin(e entry) (uint64, error) {
+	id, err := b.add(e)
+	if err != nil {
+		return 0, err
+	}
+	end := uint64(0)
+	if e.kind == event {
+		end = id
+	}
+	for _, do := range []func() error{
+		func() error { return b.state.Put(seqKey(id), seqKey(end)) },
+		func() error { return b.add1(inAll, 1) },
+		func() error { return b.file(indexKey("logType", e.logType), id, "") },
+		func() error { return b.file(indexKey("retStatus", string(e.retStatus)), id, "") },
+		func() error { return b.mark(id, e.seen && e.retStatus != Failed, "") },
+	} {
+		if err := do(); err != nil {
+			return 0, err
+		}
+	}
+	return id, nil
+}
+
+// finish files the outcome e of operation e.op. What it tells is new, whoever saw the operation run.
+func (b books) finish(e entry) error {
+	before, err := b.operation(e.op)
+	if err != nil {
+		return err
+	}
+	first, err := b.entry(e.op)
+	if err != nil {
+		return err
+	}
+	if before.RetStatus != Running && before.LogType != deniedType {
+		return &failure{ErrConflict, fmt.Sprintf("operation %d has already ended: %s", e.op, before.RetStatus)}
+	}
+	seq, err := b.add(e)
+	if err != nil {
+		return err
+	}
+	if err := b.state.Put(seqKey(e.op), seqKey(seq)); err != nil {
+		return err
+	}
+	if err := b.unfile(indexKey("retStatus", string(before.RetStatus)), e.op); err != nil {
+		return err
+	}
+	if err := b.file(indexKey("retStatus", string(e.retStatus)), e.op, ""); err != nil {
+		return err
+	}
+	if first.seen && e.retStatus == Succeeded {
+		return nil
+	}
+	return b.mark(e.op, false, "")
+}
+
+// remove takes everything of id out of the books, except for its entries.
+func (b books) remove(id uint64) error {
+	op, err := b.operation(id)
+	if err != nil {
+		return err
+	}
+	keys := []string{
+		indexKey("logType", op.LogType), indexKey("retStatus", string(op.RetStatus)), indexKey("logStatus", string(op.LogStatus)),
+	}
+	for _, key := range keys {
+		if err := b.unfile(key, id); err != nil {
+			return err
+		}
+	}
+	if err := b.add1(inAll, -1); err != nil {
+		return err
+	}
+	return b.state.Delete(seqKey(id))
+}

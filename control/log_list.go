@@ -1,0 +1,323 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"go.etcd.io/bbolt"
+)
+
+// Filter chooses operations; its empty fields choose all. Match sees only what the other fields let through; it is called
+// outside of any transaction and lock.
+type Filter struct {
+	LogType, RetStatus, LogStatus string
+	Before                        string // an id: older ones only
+	Limit                         int    // at most maxPage; 0: 50
+	Match                         func(*Operation) bool
+}
+
+const (
+	defaultPage = 50
+	maxPage     = 1000
+	// maxCounted is how many operations beyond the end of a page are looked at for its Total.
+	maxCounted = 200_000
+	// scanChunk is how many operations are read in one transaction.
+	scanChunk = 1000
+)
+
+// Page is a part of the log, newest first.
+type Page struct {
+	Operations []Operation // never nil
+	Next       string      // Before of the page after; empty at the end
+	// Total is how many operations the filter matches, Before and Limit aside. It comes from a counter where at most one
+	// field is set; else it is counted, and is AtLeast when there were too many to look at.
+	Total   int
+	AtLeast bool
+}
+
+// Get reads one operation.
+func (l *Log) Get(id string) (op Operation, err error) {
+	n, err := parseID(id)
+	if err != nil {
+		return op, err
+	}
+	err = l.db.View(func(tx *bbolt.Tx) error {
+		op, err = openBooks(tx).operation(n)
+		return err
+	})
+	return op, err
+}
+
+// Unseen is the number of operations that nobody has looked at.
+func (l *Log) Unseen() int { return int(l.unseen.Load()) }
+
+// List reads one page. The cost of a page by one field or by none does not depend on the size of the log.
+func (l *Log) List(f Filter) (Page, error) {
+	page := Page{Operations: []Operation{}}
+	before := uint64(math.MaxUint64)
+	if f.Before != "" {
+		n, err := parseID(f.Before)
+		if err != nil {
+			return page, &failure{ErrInvalid, fmt.Sprintf("cannot read before=%q: it must be the id of an operation", shorten(f.Before, 40))}
+		}
+		before = n
+	}
+	limit := f.Limit
+	if limit <= 0 {
+		limit = defaultPage
+	}
+	limit = min(limit, maxPage)
+	streams := f.streams()
+	if len(streams) <= 1 && f.Match == nil {
+		return page, l.db.View(func(tx *bbolt.Tx) error { return openBooks(tx).page(&page, streams, before, limit) })
+	}
+	return page, l.search(&page, streams, before, limit, f.Match)
+}
+
+// streams are the prefixes in the index that f asks for.
+func (f *Filter) streams() (keys []string) {
+	for _, s := range [][2]string{{"logType", f.LogType}, {"retStatus", f.RetStatus}, {"logStatus", f.LogStatus}} {
+		if s[1] != "" {
+			keys = append(keys, indexKey(s[0], s[1]))
+		}
+	}
+	return keys
+}
+
+// page fills in a page of one stream or of all.
+func (b books) page(page *Page, streams []string, before uint64, limit int) error {
+	ids, more := b.ids(streams, before, limit)
+	for _, id := range ids {
+		op, err := b.operation(id)
+		if err != nil {
+			return err
+		}
+		page.Operations = append(page.Operations, op)
+	}
+	if more {
+		page.Next = formatID(ids[len(ids)-1])
+	}
+	key := inAll
+	if len(streams) == 1 {
+		key = streams[0]
+	}
+	page.Total = b.counted(key)
+	return nil
+}
+
+// search fills in a page by looking at one operation after the other, from the newest on.
+func (l *Log) search(page *Page, streams []string, before uint64, limit int, match func(*Operation) bool) error {
+	beyond := 0
+	at, more := uint64(math.MaxUint64), true
+	for more {
+		if beyond >= maxCounted {
+			page.AtLeast = true
+			return nil
+		}
+		var ops []Operation
+		var ids []uint64
+		err := l.db.View(func(tx *bbolt.Tx) error {
+			b := openBooks(tx)
+			ids, more = b.ids(streams, at, scanChunk)
+			// Without match only those on the page need be read.
+			for _, id := range ids {
+				if match == nil && (id >= before || len(ops) > limit) {
+					continue
+				}
+				op, err := b.operation(id)
+				if err != nil {
+					return err
+				}
+				ops = append(ops, op)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if len(ids) > 0 {
+			at = ids[len(ids)-1]
+		}
+		if match == nil {
+			page.Total += len(ids)
+		}
+		for i := range ops {
+			if match != nil {
+				if !match(&ops[i]) {
+					continue
+				}
+				page.Total++
+			}
+			id, err := parseID(ops[i].ID)
+			switch {
+			case err != nil:
+				return err
+			case id >= before:
+			case len(page.Operations) < limit:
+				page.Operations = append(page.Operations, ops[i])
+			default:
+				page.Next = page.Operations[limit-1].ID
+			}
+		}
+		if len(page.Operations) == limit {
+			beyond += len(ids)
+		}
+	}
+	return nil
+}
+
+// newest is above every id.
+const newest = uint64(math.MaxUint64)
+
+// ids are at most limit ids below before that are in every one of streams (in the log, when there is none), falling. more
+// tells whether there are others below them.
+func (b books) ids(streams []string, before uint64, limit int) (ids []uint64, more bool) {
+	var below []func(uint64) uint64
+	for _, s := range streams {
+		below = append(below, belowIn(b.index.Cursor(), s))
+	}
+	if len(streams) == 0 {
+		below = append(below, belowIn(b.state.Cursor(), ""))
+	}
+	for {
+		// Each stream in turn falls to the lowest place that any of them is at; where all are at one place, that is an id.
+		at := below[0](before)
+		for agreed := 1; at != 0 && agreed < len(below); {
+			agreed = 0
+			for _, f := range below {
+				if found := f(at + 1); found == at {
+					agreed++
+				} else {
+					at, agreed = found, 0
+					break
+				}
+			}
+		}
+		switch {
+		case at == 0:
+			return ids, false
+		case len(ids) == limit:
+			return ids, true
+		}
+		ids = append(ids, at)
+		before = at
+	}
+}
+
+// belowIn gives the largest id below another one among the keys that start with prefix; 0 when there is none.
+func belowIn(c *bbolt.Cursor, prefix string) func(uint64) uint64 {
+	last := uint64(0) // where c is
+	return func(before uint64) uint64 {
+		var k []byte
+		if before == last && last != 0 {
+			k, _ = c.Prev()
+		} else {
+			if k, _ = c.Seek(append([]byte(prefix), seqKey(before)...)); k == nil {
+				k, _ = c.Last()
+			}
+			for k != nil && bytes.Compare(k, append([]byte(prefix), seqKey(before)...)) >= 0 {
+				k, _ = c.Prev()
+			}
+		}
+		if last = 0; len(k) == len(prefix)+8 && string(k[:len(prefix)]) == prefix {
+			last = binary.BigEndian.Uint64(k[len(prefix):])
+		}
+		return last
+	}
+}
+
+// Walk calls f for every operation there is when it gets to it, from the oldest on or from the newest, until f returns an
+// error, which it returns. No transaction is open while f runs, so f may take its time.
+func (l *Log) Walk(ctx context.Context, oldestFirst bool, f func(*Operation) error) error {
+	at, more := newest, true
+	if oldestFirst {
+		at = 0
+	}
+	for more {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var ops []Operation
+		err := l.db.View(func(tx *bbolt.Tx) error {
+			b := openBooks(tx)
+			var ids []uint64
+			if oldestFirst {
+				ids, more = b.idsAfter(at, scanChunk)
+			} else {
+				ids, more = b.ids(nil, at, scanChunk)
+			}
+			for _, id := range ids {
+				op, err := b.operation(id)
+				if err != nil {
+					return err
+				}
+				ops = append(ops, op)
+				at = id
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for i := range ops {
+			if err := f(&ops[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// idsAfter are at most limit ids above after, rising.
+func (b books) idsAfter(after uint64, limit int) (ids []uint64, more bool) {
+	c := b.state.Cursor()
+	for k, _ := c.Seek(seqKey(after + 1)); k != nil; k, _ = c.Next() {
+		if len(ids) == limit {
+			return ids, true
+		}
+		ids = append(ids, binary.BigEndian.Uint64(k))
+	}
+	return ids, false
+}
+
+// Seen marks the operations of ids as seen by an account, or all that there are. Ids that are not in the log, or are seen
+// already, are passed over. It returns how many are still unseen.
+func (l *Log) Seen(ids []string, all bool, by string) (int, error) {
+	var chosen []uint64
+	for _, id := range ids {
+		if n, err := parseID(id); err == nil {
+			chosen = append(chosen, n)
+		}
+	}
+	slices.Sort(chosen)
+	by = oneLine(by, maxName)
+	at, more := newest, all
+	for {
+		_, err := l.write(func(b books) ([]uint64, error) {
+			if all {
+				chosen, more = b.ids([]string{isNew}, at, 10*scanChunk)
+				slices.Reverse(chosen)
+			}
+			for _, id := range chosen {
+				if b.index.Get(append([]byte(isNew), seqKey(id)...)) == nil {
+					continue
+				}
+				if err := b.mark(id, true, by); err != nil {
+					return nil, err
+				}
+			}
+			return nil, nil
+		})
+		if err != nil {
+			return l.Unseen(), fmt.Errorf("cannot write to the operation log: %w", err)
+		}
+		if !more {
+			return l.Unseen(), nil
+		}
+		at = chosen[0]
+	}
+}

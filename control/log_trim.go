@@ -1,0 +1,111 @@
+package control
+
+import (
+	"encoding/hex"
+	"time"
+)
+
+const (
+	tidyInterval = 5 * time.Second
+	trimInterval = time.Hour
+)
+
+// keep writes what waits to be written, removes what is too old, and tells the head of the chain to the logger, so that
+// it is in a place that whoever changes the file does not change with it.
+func (l *Log) keep(quit <-chan struct{}) {
+	tidy, trim := time.NewTicker(tidyInterval), time.NewTicker(trimInterval)
+	defer tidy.Stop()
+	defer trim.Stop()
+	var told Head
+	for {
+		if err := l.trim(); err != nil {
+			l.logger.Error("cannot remove old records of the operation log", "error", err)
+		}
+		if head, err := l.Head(); err == nil && head != told {
+			l.logger.Info("operation log", "head", head)
+			told = head
+		}
+		for hour := false; !hour; {
+			select {
+			case <-quit:
+				return
+			case <-trim.C:
+				hour = true
+			case <-tidy.C:
+				if err := l.saveUnsaved(); err != nil {
+					l.logger.Error(err.Error())
+				}
+				if err := l.sumDenied(false); err != nil {
+					l.logger.Error("cannot record refused sign-ins", "error", err)
+				}
+			}
+		}
+	}
+}
+
+// trim applies the limits of age and number, a part of the log at a time, so that it holds nobody up for long.
+func (l *Log) trim() error {
+	for more := true; more; {
+		var err error
+		if more, err = l.trimSome(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trimSome removes some of the operations at the old end of the log that are beyond its limits, with all entries up to
+// the first one that stays, and records in the chain what it removed. It never goes past an operation that still runs.
+func (l *Log) trimSome() (more bool, err error) {
+	if l.cfg.MaxAge == 0 && l.cfg.MaxCount == 0 {
+		return false, nil
+	}
+	l.trimming.Lock()
+	defer l.trimming.Unlock()
+	oldest := l.now().Add(-l.cfg.MaxAge)
+	_, err = l.write(func(b books) ([]uint64, error) {
+		ids, _ := b.idsAfter(0, scanChunk)
+		gone := 0
+		for _, id := range ids {
+			op, err := b.operation(id)
+			if err != nil {
+				return nil, err
+			}
+			tooMany := l.cfg.MaxCount > 0 && b.counted(inAll) > l.cfg.MaxCount
+			tooOld := l.cfg.MaxAge > 0 && op.LogTime.Before(oldest)
+			if op.RetStatus == Running || !tooMany && !tooOld {
+				break
+			}
+			if err := b.remove(id); err != nil {
+				return nil, err
+			}
+			gone++
+		}
+		if gone == 0 {
+			return nil, nil
+		}
+		more = gone == scanChunk
+		through, sum := b.last()
+		if left, _ := b.idsAfter(0, 1); len(left) > 0 {
+			through = left[0] - 1
+			sum = hashOf(seqKey(through), b.entries.Get(seqKey(through)))
+		}
+		if err := b.cut(Head{through, sum}, l.now()); err != nil { // first, so that it follows from the last one removed
+			return nil, err
+		}
+		c := b.entries.Cursor()
+		for k, _ := c.First(); k != nil && string(k) <= string(seqKey(through)); k, _ = c.First() {
+			if err := c.Delete(); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	})
+	return more, err
+}
+
+// cut records that everything up to h was removed.
+func (b books) cut(h Head, now time.Time) error {
+	_, err := b.add(entry{kind: cut, time: now, op: h.Seq, detail: hex.EncodeToString(h.Hash[:])})
+	return err
+}

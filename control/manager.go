@@ -1,0 +1,152 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+)
+
+// backend is one service manager. Its methods may be called from any goroutine.
+type backend interface {
+	name() string
+	// found tells whether it has anything to manage.
+	found() bool
+	// services are all that it knows, in any order. With an error, they are what was known last.
+	services(ctx context.Context) ([]Service, error)
+	// resolve gives the manager's own name of the service that is called exactly name, "" if there is none.
+	resolve(ctx context.Context, name string) (string, error)
+	// guards tells why the host stands on a service, "" if it does not.
+	guards(id string) string
+	// depends tells what a service depends on and what on it, by kind of dependency.
+	depends(ctx context.Context, id string) (map[string][]string, error)
+	// tail is the end of a service's journal.
+	tail(ctx context.Context, id string, lines int) ([]JournalLine, error)
+	// followJournal is the end of a service's journal and then what comes, until ctx ends.
+	followJournal(ctx context.Context, id string, lines int, f func([]JournalLine)) error
+	// revives names the service that starts a process again when a signal ends it, "" if none does or it cannot be told at once.
+	revives(ctx context.Context, pid int, signal string) string
+	// act does one of Actions and waits for its end, or for that of ctx.
+	act(ctx context.Context, id, action string) Outcome
+	close()
+}
+
+// Config is what a Manager stands on. All fields are optional.
+type Config struct {
+	Log    *Log         // nil: nothing can be acted on; to be closed after the Manager
+	Logger *slog.Logger // nil: silent
+	Root   string       // where the host's file system is; "" is /
+	Bus    string       // D-Bus address of the system bus; "" is where D-Bus says it is
+}
+
+// Manager is the host's service managers as one. Its methods may be called from any goroutine.
+type Manager struct {
+	backends []backend
+	runner   runner
+	log      *Log
+	logger   *slog.Logger
+	root     string
+
+	ctx    context.Context // of all acts: none ends with the request that began it
+	cancel context.CancelFunc
+	done   sync.WaitGroup // acts, and what NewManager began
+
+	mu          sync.Mutex
+	acts        map[string]context.CancelCauseFunc // by operation, those that run
+	reading     int                                // calls of FollowJournal
+	commands    map[string]*command                // by operation, those that run and the last that ended
+	kept        []string                           // keys of commands, from the oldest on
+	running     map[*command]bool
+	subscribers []func()
+}
+
+// NewManager finds the service managers of this host: systemd where it runs, else the scripts of /etc/init.d. It returns at
+// once; a manager that cannot be reached is tried again and again. Close ends it.
+func NewManager(cfg Config) *Manager {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Root == "" {
+		cfg.Root = "/"
+	}
+	m := &Manager{
+		log: cfg.Log, logger: cfg.Logger, root: cfg.Root, commands: map[string]*command{}, running: map[*command]bool{},
+		runner: processGroup{}, acts: map[string]context.CancelCauseFunc{},
+	}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	// sd_booted(3)
+	if _, err := os.Stat(filepath.Join(cfg.Root, "run/systemd/system")); !errors.Is(err, fs.ErrNotExist) {
+		s := newSystemd(cfg, m.changed)
+		m.backends = append(m.backends, s)
+		if os.Geteuid() == 0 { // nobody else may make units
+			m.runner = transientUnits{s}
+		}
+		if cfg.Log != nil {
+			m.done.Go(func() { s.stopLeft(m.ctx, m.wasInterrupted) })
+		}
+	} else {
+		m.backends = append(m.backends, newSysV(cfg, m.changed))
+	}
+	return m
+}
+
+// Close ends what NewManager started. What is being done goes on without it, and is recorded as interrupted.
+func (m *Manager) Close() {
+	m.mu.Lock()
+	m.cancel()
+	m.mu.Unlock()
+	m.done.Wait()
+	for _, b := range m.backends {
+		b.close()
+	}
+}
+
+// Managers names the service managers that were found; there may be none.
+func (m *Manager) Managers() []string {
+	names := []string{}
+	for _, b := range m.backends {
+		if b.found() {
+			names = append(names, b.name())
+		}
+	}
+	return names
+}
+
+// Services are all services of all managers, by name, and for each manager that could not tell, why: its services are
+// then as they were last known. PIDs and Ports are empty; CPUPercent and Memory are those of a service's control group,
+// or nil. CPUPercent needs two calls.
+func (m *Manager) Services(ctx context.Context) ([]Service, map[string]string) {
+	all, reasons := []Service{}, map[string]string{}
+	for _, b := range m.backends {
+		services, err := b.services(ctx)
+		if err != nil {
+			reasons[b.name()] = err.Error()
+		}
+		all = append(all, services...)
+	}
+	slices.SortFunc(all, func(a, b Service) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Manager, b.Manager))
+	})
+	return all, reasons
+}
+
+// Subscribe has f called whenever Services may give another answer than before, memory and CPU aside. f must not block.
+func (m *Manager) Subscribe(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.subscribers = append(m.subscribers, f)
+}
+
+func (m *Manager) changed() {
+	m.mu.Lock()
+	subscribers := slices.Clone(m.subscribers)
+	m.mu.Unlock()
+	for _, f := range subscribers {
+		f()
+	}
+}

@@ -1,0 +1,258 @@
+package control
+
+import (
+	"errors"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"topdeck/control/sdhost"
+)
+
+// sleeper is a process that sleeps, with its start time.
+func sleeper(t *testing.T, m *Manager) (*exec.Cmd, uint64) {
+	t.Helper()
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	start, _, err := m.processStart(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cmd, start
+}
+
+func TestSignals(t *testing.T) {
+	l := openLog(t, LogConfig{})
+	m := NewManager(Config{Log: l})
+	defer m.Close()
+	for name, want := range signals {
+		cmd, start := sleeper(t, m)
+		pid := cmd.Process.Pid
+		op, err := m.Signal(ann, pid, start, name)
+		if err != nil || op.RetStatus != Succeeded || op.Target != strconv.Itoa(pid)+":"+strconv.FormatUint(start, 10) || op.Actor != "ann" {
+			t.Errorf("%s: %+v, %v", name, op, err)
+		}
+		switch name {
+		case "CONT":
+		case "STOP":
+			until(t, "it is stopped", func() bool {
+				b, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+				return strings.Contains(string(b), ") T ")
+			})
+		default:
+			cmd.Wait()
+			if got := cmd.ProcessState.Sys().(syscall.WaitStatus).Signal(); got != want {
+				t.Errorf("%s: it was ended by %v", name, got)
+			}
+		}
+	}
+}
+
+func TestNoOtherProcessIsSignalled(t *testing.T) {
+	l := openLog(t, LogConfig{})
+	m := NewManager(Config{Log: l})
+	defer m.Close()
+	cmd, start := sleeper(t, m)
+	gone, goneStart := sleeper(t, m)
+	gone.Process.Kill()
+	gone.Wait()
+	for _, test := range []struct {
+		name   string
+		pid    int
+		start  uint64
+		signal string
+		want   error
+	}{
+		{"another process has its PID", cmd.Process.Pid, start - 1, "KILL", ErrConflict},
+		{"no process has its PID", gone.Process.Pid, goneStart, "KILL", ErrNotFound},
+		{"an unknown signal", cmd.Process.Pid, start, "SEGV", ErrInvalid},
+		{"a number", cmd.Process.Pid, start, "9", ErrInvalid},
+		{"its whole group", 0, 0, "KILL", ErrInvalid},
+		{"every process", -1, 0, "KILL", ErrInvalid},
+		{"process 1", 1, 0, "TERM", ErrConflict},
+		{"ourselves", os.Getpid(), 0, "TERM", ErrConflict},
+	} {
+		if op, err := m.Signal(ann, test.pid, test.start, test.signal); !errors.Is(err, test.want) {
+			t.Errorf("%s: %+v, %v, want %v", test.name, op, err, test.want)
+		}
+	}
+	if err := cmd.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("the other process was hit: %v", err)
+	}
+	if page := must[Page](t)(l.List(Filter{})); page.Total != 0 {
+		t.Errorf("%d records of what was refused", page.Total)
+	}
+}
+
+// TestAPIDThatIsUsedAgain signals a process while it ends and another one gets its PID.
+func TestAPIDThatIsUsedAgain(t *testing.T) {
+	const lastPID = "/proc/sys/kernel/ns_last_pid"
+	if err := os.WriteFile(lastPID, []byte("100"), 0o644); err != nil {
+		t.Skip("needs the right to choose the next PID:", err)
+	}
+	tries := 40
+	if os.Getenv("TOPDECK_SOAK") != "" {
+		tries = 2000
+	}
+	l := openLog(t, LogConfig{})
+	m := NewManager(Config{Log: l})
+	defer m.Close()
+	reused := 0
+	for range tries {
+		victim := exec.Command("sleep", "1000")
+		if err := victim.Start(); err != nil {
+			t.Fatal(err)
+		}
+		pid := victim.Process.Pid
+		start, _, err := m.processStart(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		stop := make(chan struct{})
+		go func() { // never KILL or TERM before its end: what is hit after it must be somebody else
+			defer close(done)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					m.Signal(ann, pid, start, "USR1")
+				}
+			}
+		}()
+		victim.Wait()                     // USR1 ends it
+		time.Sleep(30 * time.Millisecond) // two ticks, and one for rounding
+		os.WriteFile(lastPID, []byte(strconv.Itoa(pid-1)), 0o644)
+		other := exec.Command("sleep", "1000")
+		if err := other.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if other.Process.Pid == pid {
+			reused++
+			_, err = m.Signal(ann, pid, start, "USR1")
+		}
+		close(stop)
+		<-done
+		if other.Process.Pid == pid && !errors.Is(err, ErrConflict) {
+			t.Errorf("another process has PID %d: %v, want ErrConflict", pid, err)
+		}
+		if err := other.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		other.Wait()
+		if got := other.ProcessState.Sys().(syscall.WaitStatus).Signal(); got != syscall.SIGKILL {
+			t.Fatalf("the other process was ended by %v", got)
+		}
+	}
+	if reused < tries/4 {
+		t.Errorf("only %d of %d PIDs were used again", reused, tries)
+	}
+}
+
+func TestRestarts(t *testing.T) {
+	for policy, want := range map[string]string{ // by which signals, in the order of the names
+		"no": "", "": "", "on-watchdog": "", "always": "HUP INT KILL TERM USR1 USR2", "on-success": "HUP INT TERM",
+		"on-failure": "KILL USR1 USR2", "on-abnormal": "KILL USR1 USR2", "on-abort": "KILL USR1 USR2",
+	} {
+		var got []string
+		for _, name := range slices.Sorted(maps.Keys(signals)) {
+			if restarts(policy, name) {
+				got = append(got, name)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q: %q, want %q", policy, got, want)
+		}
+	}
+}
+
+func TestSignalsToServices(t *testing.T) {
+	h := sdhost.Boot(t, map[string]string{
+		"td-back.service": "[Service]\nExecStart=/bin/sleep 1000\nRestart=always\nRestartSec=100ms\nStartLimitIntervalSec=0\n",
+		"td-fail.service": "[Service]\nExecStart=/bin/sleep 1000\nRestart=on-failure\n",
+		"td-once.service": "[Service]\nExecStart=/bin/sleep 1000\n",
+	})
+	self := must[[]byte](t)(os.ReadFile(os.Args[0]))
+	write(t, filepath.Join(h.Root, "td/control.test"), string(self), 0o755)
+	out, err := h.Command("env", insideEnv+"=1", "/td/control.test", "-test.run=^TestSignalsWithin$", "-test.v").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: TestSignalsWithin") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestSignalsWithin is not a test of its own: TestSignalsToServices runs it within a host, where PIDs are those that systemd tells.
+func TestSignalsWithin(t *testing.T) {
+	if os.Getenv(insideEnv) == "" {
+		t.Skip("runs only as a part of TestSignalsToServices")
+	}
+	l := openLog(t, LogConfig{})
+	m := NewManager(Config{Log: l})
+	defer m.Close()
+	for _, test := range []struct{ service, signal, want string }{
+		{"td-back.service", "KILL", "; td-back.service starts it again: stop the service instead"},
+		{"td-back.service", "TERM", "; if that ends it, td-back.service starts it again: stop the service instead"},
+		{"td-back.service", "STOP", ""},
+		{"td-fail.service", "TERM", ""},
+		{"td-fail.service", "KILL", "; td-fail.service starts it again: stop the service instead"},
+		{"td-once.service", "KILL", ""},
+	} {
+		if out, err := exec.Command("systemctl", "start", test.service).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		var pid int
+		until(t, test.service+" runs", func() bool {
+			services, _ := m.Services(t.Context())
+			i := slices.IndexFunc(services, func(s Service) bool { return s.Name == test.service })
+			if i < 0 || services[i].SubState != "running" {
+				return false
+			}
+			pid = services[i].MainPID
+			_, err := os.Stat("/proc/" + strconv.Itoa(pid))
+			return pid > 0 && err == nil
+		})
+		start, comm, err := m.processStart(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		op, err := m.Signal(ann, pid, start, test.signal)
+		if want := "sent SIG" + test.signal + " to process " + strconv.Itoa(pid) + " (" + comm + ")" + test.want; err != nil || op.Message != want {
+			t.Errorf("%s to %s: %q, %v, want %q", test.signal, test.service, op.Message, err, want)
+		}
+	}
+	cmd, start := sleeper(t, m) // of no service
+	if op := must[Operation](t)(m.Signal(ann, cmd.Process.Pid, start, "KILL")); strings.Contains(op.Message, "again") {
+		t.Errorf("%+v", op)
+	}
+}
+
+func FuzzParseStat(f *testing.F) {
+	f.Add("7 (a b) c) S 1 1 1 0 -1 4194560 1 0 0 0 1 1 0 0 20 0 1 0 12345 1 1")
+	f.Add("7 (")
+	f.Add(") (")
+	f.Fuzz(func(t *testing.T, stat string) {
+		if _, comm, err := parseStat(stat); err == nil && strings.ContainsAny(comm, "\n\r\x00") {
+			t.Errorf("%q: %q", stat, comm)
+		}
+	})
+}
+
+func TestParseStat(t *testing.T) {
+	start, comm, err := parseStat("7 (a b) c\n) S 1 1 1 0 -1 4194560 1 0 0 0 1 1 0 0 20 0 1 0 12345 1 1")
+	if start != 12345 || comm != "a b) c" || err != nil {
+		t.Errorf("%d, %q, %v", start, comm, err)
+	}
+}

@@ -1,0 +1,264 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// unitName is what a service may be called, systemd.unit(5): no glob, no path, nothing that must be escaped.
+var unitName = regexp.MustCompile(`^[A-Za-z0-9:_.\\@-]{1,247}\.service$`)
+
+// removed is what systemd tells when a job has ended.
+type removed struct {
+	job    dbus.ObjectPath
+	result string
+}
+
+// watch gets the ends of all jobs of one unit. It is made before the job, whose end may come before its name.
+type watch struct {
+	unit string
+	ends chan removed
+}
+
+func (s *systemd) watch(unit string) (*watch, func()) {
+	w := &watch{unit, make(chan removed, 64)}
+	s.mu.Lock()
+	s.watches[w] = true
+	s.mu.Unlock()
+	return w, func() {
+		s.mu.Lock()
+		delete(s.watches, w)
+		s.mu.Unlock()
+	}
+}
+
+// tellWatches passes on the end of a job. Nobody is waited for.
+func (s *systemd) tellWatches(signal *dbus.Signal) {
+	var id uint32
+	var unit string
+	var r removed
+	if dbus.Store(signal.Body, &id, &r.job, &unit, &r.result) != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.watches {
+		if w.unit == unit {
+			select {
+			case w.ends <- r:
+			default:
+			}
+		}
+	}
+}
+
+// connected is the connection of the moment.
+func (s *systemd) connected() (*dbus.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil {
+		return nil, s.err
+	}
+	return s.conn, nil
+}
+
+// resolve finds the unit that has this very name, or this other name, and gives its own one.
+func (s *systemd) resolve(ctx context.Context, name string) (string, error) {
+	if !isService(name) {
+		name += ".service"
+	}
+	if !unitName.MatchString(name) || strings.HasSuffix(name, "@.service") {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	select {
+	case <-s.ready: // else an act right after the start would be refused
+	case <-ctx.Done():
+	}
+	conn, err := s.connected()
+	if err != nil {
+		return "", &failure{ErrUnavailable, err.Error()}
+	}
+	var path dbus.ObjectPath
+	if err := conn.Object(sdName, sdPath).CallWithContext(ctx, sdManager+".LoadUnit", 0, name).Store(&path); err != nil {
+		var refused dbus.Error
+		if errors.As(err, &refused) {
+			return "", nil // not a name for a unit
+		}
+		return "", &failure{ErrUnavailable, fmt.Sprintf("cannot ask systemd for %s: %s", name, reason(err))}
+	}
+	u := properties1{ctx: ctx, conn: conn, path: path}
+	if u.text(sdUnit, "LoadState") == "not-found" && u.text(sdUnit, "ActiveState") == "inactive" {
+		return "", nil
+	}
+	return u.text(sdUnit, "Id"), u.err
+}
+
+func (s *systemd) guards(id string) string {
+	if id == s.own {
+		return pillars["topdeck"]
+	}
+	return pillars[strings.TrimSuffix(id, ".service")]
+}
+
+// act does one action and waits for its end, however long that takes.
+func (s *systemd) act(ctx context.Context, id, action string) Outcome {
+	conn, err := s.connected()
+	if err != nil {
+		return Outcome{RetStatus: Failed, Message: err.Error()}
+	}
+	manager := conn.Object(sdName, sdPath)
+	switch action {
+	case Enable, Disable:
+		return s.setEnabled(ctx, manager, id, action)
+	case ResetFailed:
+		if err := manager.CallWithContext(ctx, sdManager+".ResetFailedUnit", 0, id).Err; err != nil {
+			return Outcome{RetStatus: Failed, Message: fmt.Sprintf("cannot reset %s: %s", id, reason(err))}
+		}
+		return Outcome{RetStatus: Succeeded, Message: id + ": its failure is forgotten"}
+	}
+	method := map[string]string{Start: "StartUnit", Stop: "StopUnit", Restart: "RestartUnit", Reload: "ReloadUnit"}[action]
+	w, end := s.watch(id)
+	defer end()
+	// Else systemd may have forgotten the unit, and why it failed, before it is asked. Ends with the connection at the latest.
+	if manager.CallWithContext(ctx, sdManager+".RefUnit", 0, id).Err == nil {
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			manager.CallWithContext(ctx, sdManager+".UnrefUnit", 0, id)
+		}()
+	}
+	since := time.Now()
+	var job dbus.ObjectPath
+	if err := manager.CallWithContext(ctx, sdManager+"."+method, 0, id, "replace").Store(&job); err != nil {
+		if ctx.Err() != nil {
+			return interrupted(ctx)
+		}
+		return Outcome{RetStatus: Failed, Message: fmt.Sprintf("cannot %s %s: %s", action, id, reason(err))}
+	}
+	result, err := s.await(ctx, w, conn, job)
+	if err != nil && errors.Is(context.Cause(ctx), errCanceled) {
+		if result, err = s.cancelJob(w, job); err != nil {
+			return interrupted(ctx)
+		}
+		ctx = s.ctx
+		if result == "canceled" {
+			p := properties1{ctx: ctx, conn: conn, path: unitPath(id)}
+			return Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s was canceled; it is %s (%s), and what was begun is not undone",
+				id, action, p.text(sdUnit, "ActiveState"), p.text(sdUnit, "SubState"))}
+		}
+	}
+	if err != nil {
+		return interrupted(ctx)
+	}
+	return s.outcome(ctx, id, action, result, since)
+}
+
+// cancelJob takes a job off systemd's list and gives its result, which is another one than canceled if it had ended by then.
+func (s *systemd) cancelJob(w *watch, job dbus.ObjectPath) (string, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, killTime)
+	defer cancel()
+	conn, err := s.reconnected(ctx)
+	if err != nil {
+		return "", err
+	}
+	// An error means that it has ended, which the watch hears.
+	_ = conn.Object(sdName, job).CallWithContext(ctx, sdName+".Job.Cancel", 0).Err
+	return s.await(ctx, w, conn, job)
+}
+
+// lost is the result of a job whose end was not heard.
+const lost = "lost"
+
+// await waits for the end of a job, also over a loss of the connection.
+func (s *systemd) await(ctx context.Context, w *watch, conn *dbus.Conn, job dbus.ObjectPath) (string, error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case end := <-w.ends:
+			if end.job == job {
+				return end.result, nil
+			}
+		case <-conn.Context().Done():
+			next, err := s.reconnected(ctx)
+			if err != nil {
+				return "", err
+			}
+			conn = next
+			p := properties1{ctx: ctx, conn: conn, path: job}
+			if p.text(sdName+".Job", "State"); p.err == nil {
+				continue // it is still going on, and this connection tells its end
+			}
+			select { // it ended before, or just now
+			case end := <-w.ends:
+				if end.job == job {
+					return end.result, nil
+				}
+			default:
+			}
+			return lost, nil
+		}
+	}
+}
+
+// reconnected waits for a connection.
+func (s *systemd) reconnected(ctx context.Context) (*dbus.Conn, error) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if conn, err := s.connected(); err == nil && conn.Connected() {
+			return conn, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// setEnabled changes the links that start a unit with the host, and has systemd read them, as systemctl does.
+func (s *systemd) setEnabled(ctx context.Context, manager dbus.BusObject, id, action string) Outcome {
+	var err error
+	installs := true
+	var changes []struct{ Type, File, Destination string }
+	if action == Enable {
+		err = manager.CallWithContext(ctx, sdManager+".EnableUnitFiles", 0, []string{id}, false, false).Store(&installs, &changes)
+	} else {
+		err = manager.CallWithContext(ctx, sdManager+".DisableUnitFiles", 0, []string{id}, false).Store(&changes)
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return interrupted(ctx)
+	case err != nil:
+		return Outcome{RetStatus: Failed, Message: fmt.Sprintf("cannot %s %s: %s", action, id, reason(err))}
+	case !installs:
+		return Outcome{RetStatus: Failed, Message: id + " cannot be enabled: its unit file has no [Install] section that says when to start it"}
+	}
+	var detail strings.Builder
+	for _, c := range changes {
+		fmt.Fprintf(&detail, "%s %s", c.Type, c.File)
+		if c.Destination != "" {
+			fmt.Fprintf(&detail, " → %s", c.Destination)
+		}
+		detail.WriteByte('\n')
+	}
+	if len(changes) > 0 {
+		if err := manager.CallWithContext(ctx, sdManager+".Reload", 0).Err; err != nil && ctx.Err() == nil {
+			return Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: systemd cannot read its configuration anew: %s", id, reason(err)), Detail: detail.String()}
+		}
+	}
+	o := Outcome{RetStatus: Succeeded, Message: fmt.Sprintf("%s is %sd", id, action), Detail: detail.String()}
+	if len(changes) == 0 {
+		o.Message += " already"
+	}
+	return o
+}
