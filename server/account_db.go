@@ -1,0 +1,203 @@
+package server
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+const (
+	dbFile     = "topdeck.db"
+	dbLockWait = time.Second
+	// dbFormat is raised when an older program could no longer make sense of the file.
+	dbFormat    = 1
+	metaBucket  = "meta"
+	formatKey   = "format"
+	usersBucket = "users"
+)
+
+// errLocked is wrapped in OpenDB's error when another process holds the database.
+var errLocked = errors.New("in use")
+
+// OpenDB opens topdeck.db in the data folder dir. Both are made where they are not there, for the owner alone. A second
+// process gets an error that names the first; a damaged file gets one that says what to do, and stays as it is.
+func OpenDB(dir string) (*bbolt.DB, error) {
+	if err := privateFolder(dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, dbFile)
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("cannot open the database: %w", err)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("cannot open the database: %s is not a plain file", path)
+	case info.Mode().Perm()&0o077 != 0:
+		if err := os.Chmod(path, 0o600); err != nil {
+			return nil, fmt.Errorf("cannot make the database private: %w", err)
+		}
+	}
+	return openDB(path)
+}
+
+func openDB(path string) (db *bbolt.DB, err error) {
+	// bbolt panics on pages that make no sense, and a file that was cut short faults when its missing pages are read.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			db, err = nil, damaged(path, r)
+		}
+	}()
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: dbLockWait})
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, fmt.Errorf("cannot open %s: it is %w by %s; stop that first, or name another folder with --data", path, errLocked, lockHolder(path))
+	case errors.As(err, new(*fs.PathError)), errors.As(err, new(syscall.Errno)):
+		return nil, fmt.Errorf("cannot open the database: %w", err)
+	case err != nil:
+		return nil, damaged(path, err)
+	}
+	if err := checkDB(db); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+func damaged(path string, reason any) error {
+	return fmt.Errorf("cannot read %s: the file is damaged (%v); it was left as it is: move it away to start anew, or put a copy of it back", path, reason)
+}
+
+// checkDB reads what the start depends on, so that damage there shows now, and checks the format.
+func checkDB(db *bbolt.DB) error {
+	stored := 0
+	err := db.View(func(tx *bbolt.Tx) error {
+		info, err := os.Stat(db.Path())
+		if err != nil {
+			return fmt.Errorf("cannot open the database: %w", err)
+		}
+		if info.Size() < tx.Size() {
+			return damaged(db.Path(), fmt.Sprintf("it has %d bytes of %d", info.Size(), tx.Size()))
+		}
+		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+			switch string(name) {
+			case metaBucket:
+				text := string(b.Get([]byte(formatKey)))
+				if stored, err = strconv.Atoi(text); err != nil {
+					return damaged(db.Path(), fmt.Sprintf("its format is %q", text))
+				}
+			case usersBucket, sessionsBucket:
+				return b.ForEach(func(_, _ []byte) error { return nil })
+			}
+			return nil
+		})
+	})
+	switch {
+	case err != nil:
+		return err
+	case stored > dbFormat:
+		return fmt.Errorf("cannot use %s: a newer topdeck wrote it (format %d, this one knows %d); run that version, or name another folder with --data",
+			db.Path(), stored, dbFormat)
+	case stored == dbFormat:
+		return nil
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		meta, err := tx.CreateBucketIfNotExists([]byte(metaBucket))
+		if err != nil {
+			return err
+		}
+		return meta.Put([]byte(formatKey), []byte(strconv.Itoa(dbFormat)))
+	})
+	if err != nil {
+		return fmt.Errorf("cannot write to the database %s: %w", db.Path(), err)
+	}
+	return nil
+}
+
+// privateFolder makes dir, or sees to it that it is ours and closed to others. A folder with other things in it is not
+// touched: it may be one that others need.
+func privateFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("cannot make the data folder: %w; name another with --data", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("cannot use the data folder: %w", err)
+	}
+	if owner := info.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() {
+		return fmt.Errorf("cannot use the data folder %s: it belongs to user %d, and this is user %d; run topdeck as that user, or name another folder with --data", dir, owner, os.Geteuid())
+	}
+	if info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("cannot use the data folder: %w", err)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, dbFile)); err != nil && len(entries) > 0 {
+		return fmt.Errorf("cannot use %s as the data folder: others may look into it, and there are other things in it; "+
+			"name a folder of its own with --data, or close this one with chmod 700", dir)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return fmt.Errorf("cannot make the data folder private: %w", err)
+	}
+	return nil
+}
+
+// lockHolder names the process that holds the lock on path. Source: /proc/locks, proc_locks(5).
+func lockHolder(path string) string {
+	unknown := "another process"
+	info, err := os.Stat(path)
+	if err != nil {
+		return unknown
+	}
+	inode := strconv.FormatUint(info.Sys().(*syscall.Stat_t).Ino, 10)
+	locks, err := os.Open("/proc/locks")
+	if err != nil {
+		return unknown
+	}
+	defer locks.Close()
+	lines := bufio.NewScanner(locks)
+	for lines.Scan() {
+		// 1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF. The device is not compared: overlay and btrfs have two for one file.
+		f := strings.Fields(lines.Text())
+		if len(f) < 6 || f[1] != "FLOCK" || !strings.HasSuffix(f[5], ":"+inode) {
+			continue
+		}
+		// Another inode of that number may be locked on another device: the holder must have this file open.
+		pid, err := strconv.Atoi(f[4])
+		if err != nil || pid <= 0 || !hasOpen(pid, info) {
+			continue
+		}
+		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+		return fmt.Sprintf("process %d (%+q)", pid, strings.TrimSpace(string(comm)))
+	}
+	return unknown
+}
+
+// hasOpen tells whether the process has the file open, or may have, where we may not look.
+func hasOpen(pid int, file os.FileInfo) bool {
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	fds, err := os.ReadDir(dir)
+	if err != nil {
+		return true
+	}
+	for _, fd := range fds {
+		if info, err := os.Stat(filepath.Join(dir, fd.Name())); err == nil && os.SameFile(info, file) {
+			return true
+		}
+	}
+	return false
+}

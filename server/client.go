@@ -1,0 +1,296 @@
+package server
+
+import (
+	"sync"
+	"time"
+)
+
+// Bounds of one client.
+const (
+	maxQueued      = 256     // messages that wait to be written
+	maxQueuedBytes = 4 << 20 // shared with other clients, mostly
+	maxWatchID     = 64
+
+	pingEvery = 20 * time.Second
+	writeWait = 20 * time.Second // for one message
+	closeWait = 700 * time.Millisecond
+	slowWait  = 2 * time.Second // for what is being written to a slow client, so that it can be told why
+)
+
+// wire is the connection below a client. write, ping and close are called by the client's writer only.
+type wire interface {
+	write(*message) error // returns within writeWait
+	ping() error
+	// close tells the other side that nothing follows, and why.
+	close(code int, reason string)
+	// hangUp breaks the connection: whoever reads or writes returns at once. It may be called from anywhere, more than once.
+	hangUp()
+}
+
+// liveClient is one live connection. One goroutine reads what it asks for, another one writes (serve). Events wait in a
+// queue, in order; a client that lets it overflow is hung up on. Views wait as a mark only: what to send, a delta or a
+// snapshot, is decided when the client is ready for it, so that a slow client skips ahead and costs nothing.
+type liveClient struct {
+	session, username string
+	role              Role
+	wire              wire
+
+	mu      sync.Mutex
+	queue   []*message
+	queued  int // bytes
+	watches map[string]*view
+	follows map[*view]*following
+	marked  []*following // in the order of being marked
+	ended   bool
+	code    int // with which the connection is closed; 0 when there is nobody to tell
+	reason  string
+	timer   *time.Timer // hangs up when the end takes too long
+
+	ready chan struct{} // holds one: there is something to write
+	over  chan struct{} // closed by end
+}
+
+// following is what a client has of a view.
+type following struct {
+	view   *view
+	count  int // watches that it answers
+	seq    uint64
+	marked bool
+}
+
+func newClient(session, username string, role Role, w wire) *liveClient {
+	return &liveClient{
+		session: session, username: username, role: role, wire: w,
+		watches: make(map[string]*view), follows: make(map[*view]*following),
+		ready: make(chan struct{}, 1), over: make(chan struct{}),
+	}
+}
+
+// serve writes until the client ends, then closes the connection. It is the client's one writer.
+func (c *liveClient) serve() {
+	ping := time.NewTicker(pingEvery)
+	defer ping.Stop()
+	for {
+		var err error
+		select {
+		case <-c.over:
+			c.bye()
+			return
+		case <-ping.C:
+			err = c.wire.ping()
+		default:
+			m := c.next()
+			if m == nil {
+				select {
+				case <-c.ready:
+				case <-c.over:
+				case <-ping.C:
+					err = c.wire.ping()
+				}
+				break
+			}
+			err = c.wire.write(m)
+		}
+		if err != nil {
+			c.end(0, err.Error())
+		}
+	}
+}
+
+// bye says why the connection ends, if there is still somebody to tell.
+func (c *liveClient) bye() {
+	if code, reason := c.why(); code != 0 {
+		c.wire.close(code, reason)
+	}
+}
+
+// next takes what is to be written next: events first, then the view that has waited longest.
+func (c *liveClient) next() *message {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return nil
+	}
+	if len(c.queue) > 0 {
+		m := c.queue[0]
+		c.queue[0] = nil
+		c.queue = c.queue[1:]
+		c.queued -= len(m.data)
+		return m
+	}
+	for len(c.marked) > 0 {
+		f := c.marked[0]
+		c.marked = c.marked[1:]
+		f.marked = false
+		if f.count == 0 {
+			continue
+		}
+		state := f.view.state.Load()
+		if m := state.after(f.seq); m != nil {
+			f.seq = state.seq
+			return m
+		}
+	}
+	return nil
+}
+
+// say queues an event that is for this client only.
+func (c *liveClient) say(v any) error {
+	m, err := newMessage(v)
+	if err == nil {
+		c.send(m)
+	}
+	return err
+}
+
+// send queues an event. A client that has no room for it is too slow, and ends.
+func (c *liveClient) send(m *message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sendLocked(m)
+}
+
+func (c *liveClient) sendLocked(m *message) {
+	if c.ended {
+		return
+	}
+	if len(c.queue) == maxQueued || c.queued+len(m.data) > maxQueuedBytes {
+		c.endLocked(closeSlow, "slow")
+		return
+	}
+	c.queue = append(c.queue, m)
+	c.queued += len(m.data)
+	c.signal()
+}
+
+// wake marks a view that has something new.
+func (c *liveClient) wake(v *view) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f := c.follows[v]; f != nil {
+		c.mark(f)
+	}
+}
+
+func (c *liveClient) mark(f *following) {
+	if !f.marked && !c.ended {
+		f.marked = true
+		c.marked = append(c.marked, f)
+		c.signal()
+	}
+}
+
+func (c *liveClient) signal() {
+	select {
+	case c.ready <- struct{}{}:
+	default:
+	}
+}
+
+// watch answers the watch id with the name of the view, to be followed by its snapshot.
+func (c *liveClient) watch(id string, v *view) error {
+	m, err := newMessage(WatchingMessage{Type: "watching", ID: id, View: v.id})
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.watches[id] != nil:
+		return refuse(codeConflict, "there is a watch with this id already")
+	case len(c.watches) == maxWatches:
+		return refuse(codeTooMany, "there are %d watches already; end one first", maxWatches)
+	}
+	c.watches[id] = v
+	f := c.follows[v]
+	if f == nil {
+		f = &following{view: v}
+		c.follows[v] = f
+	}
+	f.count++
+	f.seq = 0 // the snapshot again: what this id shows starts from it
+	c.sendLocked(m)
+	c.mark(f)
+	return nil
+}
+
+// unwatch forgets the watch id; last tells that the client follows v no more.
+func (c *liveClient) unwatch(id string) (v *view, last bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v = c.watches[id]
+	if v == nil {
+		return nil, false, refuse(codeNotFound, "there is no watch with this id")
+	}
+	delete(c.watches, id)
+	f := c.follows[v]
+	if f.count--; f.count > 0 {
+		return v, false, nil
+	}
+	delete(c.follows, v)
+	return v, true, nil
+}
+
+// isWatching reports whether the client watches anything.
+func (c *liveClient) isWatching() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.watches) > 0
+}
+
+// drop forgets all watches and gives the views that were followed.
+func (c *liveClient) drop() map[*view]*following {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	follows := c.follows
+	c.watches, c.follows, c.marked, c.queue = nil, nil, nil, nil
+	return follows
+}
+
+// end has the connection closed with a code and a reason, or, with 0, broken off. Only the first call counts; it never waits. Within
+// closeWait (slowWait for a slow client) the connection is gone, whatever the other side does.
+func (c *liveClient) end(code int, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endLocked(code, reason)
+}
+
+func (c *liveClient) endLocked(code int, reason string) {
+	if c.ended {
+		return
+	}
+	c.ended, c.code, c.reason = true, code, reason
+	c.queue, c.queued, c.marked = nil, 0, nil
+	close(c.over)
+	switch code {
+	case 0:
+		c.wire.hangUp()
+	case closeSlow:
+		c.timer = time.AfterFunc(slowWait, c.wire.hangUp)
+	default:
+		c.timer = time.AfterFunc(closeWait, c.wire.hangUp)
+	}
+}
+
+// why tells what the client ended with.
+func (c *liveClient) why() (code int, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.code, c.reason
+}
+
+// isOver reports whether the client has ended.
+func (c *liveClient) isOver() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
+}
+
+// stopTimer is for when the connection is gone.
+func (c *liveClient) stopTimer() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+}

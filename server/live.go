@@ -1,0 +1,246 @@
+package server
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	fast "github.com/fasthttp/websocket"
+	"github.com/gofiber/contrib/websocket"
+	"github.com/gofiber/fiber/v2"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	subprotocol      = "topdeck.v1"
+	maxClientMessage = 64 << 10
+	pongWait         = pingEvery + 2*writeWait // a ping may wait behind what is being written
+
+	// A client may send this many messages at once, and this many a second; then they are read later.
+	messageBurst = 128
+	messageRate  = 50
+
+	// compressFrom is the size from which compression is worth it.
+	compressFrom = 512
+	// maxUnsent is how much the kernel holds back for a client before a write waits. Little, so that a client that
+	// is slow skips ahead soon.
+	maxUnsent = 128 << 10
+)
+
+// openLive answers GET /live. That the Origin is ours, guard has seen to.
+func (s *Server) openLive(c *fiber.Ctx) error {
+	if err := noParameters(c); err != nil {
+		return err
+	}
+	if !websocket.IsWebSocketUpgrade(c) {
+		return refuse(codeInvalid, "this path is for WebSocket connections only")
+	}
+	offered := false
+	for name := range strings.SplitSeq(c.Get(fiber.HeaderSecWebSocketProtocol), ",") {
+		offered = offered || strings.TrimSpace(name) == subprotocol
+	}
+	if !offered {
+		return refuse(codeInvalid, "offer the WebSocket subprotocol %s", subprotocol)
+	}
+	session := sessionOf(c)
+	if err := s.hub.admit(session.ID); err != nil {
+		return err
+	}
+	return websocket.New(func(conn *websocket.Conn) { s.hub.serve(conn, session) }, websocket.Config{
+		Subprotocols:      []string{subprotocol},
+		Origins:           []string{"*"}, // see above
+		EnableCompression: true,
+		WriteBufferPool:   &s.hub.buffers,
+		RecoverHandler: func(*websocket.Conn) {
+			if r := recover(); r != nil {
+				s.cfg.Logger.Error("a live connection panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			}
+		},
+	})(c)
+}
+
+// serve is the life of one connection: it reads what the client asks for until either side has enough. The connection
+// goes back to a pool when serve returns, so nobody uses it then.
+func (h *hub) serve(conn *websocket.Conn, session *Session) {
+	w := newSocketWire(conn)
+	defer w.hangUp()
+	c := newClient(session.ID, session.Username, session.Role, w)
+	if err := h.join(c); err != nil {
+		w.close(closeTryLater, err.Error())
+		return
+	}
+	defer h.leave(c)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.serve()
+	}()
+	defer func() {
+		c.end(0, "panic")
+		<-done
+		c.stopTimer()
+		code, reason := c.why()
+		h.logger.Debug("a live connection ended", "user", c.username, "code", code, "reason", reason)
+	}()
+	if !h.sessions.alive(session.ID) { // it may have been revoked since the handshake
+		c.end(closeSessionEnded, "the session has ended")
+	}
+	c.end(0, h.read(c, w).Error())
+}
+
+// read takes the client's messages until the connection ends, and tells why it did.
+func (h *hub) read(c *liveClient, w *socketWire) error {
+	w.conn.SetReadLimit(maxClientMessage)
+	extend := func(string) error {
+		if c.isOver() {
+			return nil
+		}
+		return w.conn.SetReadDeadline(time.Now().Add(pongWait))
+	}
+	w.conn.SetPongHandler(extend)
+	extend("")
+	allowed, since := float64(messageBurst), time.Now()
+	for {
+		kind, reader, err := w.conn.NextReader()
+		var data []byte
+		if err == nil {
+			// The read limit is of what comes over the wire; this one is of what it inflates to.
+			data, err = io.ReadAll(io.LimitReader(reader, maxClientMessage+1))
+		}
+		switch {
+		case errors.Is(err, fast.ErrReadLimit): // the close frame has been sent
+			w.drain()
+			return err
+		case err != nil:
+			return err
+		case c.isOver():
+			continue // only the other side's close frame is of interest now
+		case len(data) > maxClientMessage:
+			c.end(closeTooBig, "a message is at most 65536 bytes")
+			continue
+		}
+		h.receive(c, kind, data)
+
+		now := time.Now()
+		allowed = min(allowed+now.Sub(since).Seconds()*messageRate, messageBurst) - 1
+		since = now
+		if allowed < 0 {
+			select {
+			case <-time.After(time.Second / messageRate):
+			case <-c.over:
+			}
+		}
+	}
+}
+
+// receive does what one message asks for, or answers with the reason why not.
+func (h *hub) receive(c *liveClient, kind int, data []byte) {
+	var m ClientMessage
+	id, err := "", error(nil)
+	if kind != websocket.TextMessage {
+		err = refuse(codeInvalid, "a message must be text that holds one JSON object")
+	} else if err = decodeObject(data, &m); err != nil {
+		id = claimedID(data)
+	}
+	switch {
+	case err != nil:
+	case (m.Watch == nil) == (m.Unwatch == nil):
+		err = refuse(codeInvalid, "a message must hold either watch or unwatch")
+	case m.Watch != nil:
+		id = m.Watch.ID
+		err = h.watch(c, *m.Watch)
+	default:
+		id = m.Unwatch.ID
+		err = h.unwatch(c, id)
+	}
+	if err == nil {
+		return
+	}
+	refusal := errorFor(err)
+	if refusal == nil {
+		h.logger.Error("cannot answer a live message", "error", err)
+		refusal = refuse(codeInternal, "something went wrong in the server; its log tells more")
+	}
+	if len(id) > maxWatchID {
+		id = ""
+	}
+	if err := c.say(ErrorMessage{Type: "error", ID: id, Error: ErrorBody{Code: refusal.Code, Message: refusal.Message, Position: refusal.Position}}); err != nil {
+		h.logger.Error("cannot encode an error", "error", err)
+	}
+}
+
+// claimedID finds the watch id in a message that does not fit otherwise, so that the client knows which one was refused.
+func claimedID(data []byte) string {
+	var m struct {
+		Watch, Unwatch struct{ ID string }
+	}
+	_ = json.NewDecoder(bytes.NewReader(data)).Decode(&m) // as far as it goes
+	return cmp.Or(m.Watch.ID, m.Unwatch.ID)
+}
+
+// socketWire is a wire over a WebSocket.
+type socketWire struct {
+	conn *websocket.Conn
+	raw  net.Conn // the TCP connection below it
+}
+
+func newSocketWire(conn *websocket.Conn) *socketWire {
+	w := &socketWire{conn: conn, raw: conn.NetConn()}
+	// Closing what fasthttp or TLS put around the connection may do nothing, or wait for the other side.
+	if outer, ok := w.raw.(interface{ UnsafeConn() net.Conn }); ok {
+		w.raw = outer.UnsafeConn()
+	}
+	if outer, ok := w.raw.(interface{ NetConn() net.Conn }); ok {
+		w.raw = outer.NetConn()
+	}
+	if tcp, ok := w.raw.(syscall.Conn); ok {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			// Without it all works, only a slow client lags more.
+			_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent) })
+		}
+	}
+	return w
+}
+
+func (w *socketWire) write(m *message) error {
+	prepared, err := m.prepare()
+	if err != nil {
+		return err
+	}
+	w.conn.EnableWriteCompression(len(m.data) >= compressFrom)
+	if err := w.conn.SetWriteDeadline(time.Now().Add(writeWait)); err != nil {
+		return err
+	}
+	return w.conn.WritePreparedMessage(prepared)
+}
+
+func (w *socketWire) ping() error {
+	return w.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWait))
+}
+
+func (w *socketWire) close(code int, reason string) {
+	deadline := time.Now().Add(closeWait / 2)
+	if err := w.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), deadline); err != nil {
+		w.hangUp()
+		return
+	}
+	// The other side answers with a close frame of its own, or is not waited for.
+	_ = w.conn.SetReadDeadline(deadline)
+}
+
+// drain reads what is still on its way after a close frame was sent: a connection that is closed with something unread
+// is reset, and then the other side may never see the close frame.
+func (w *socketWire) drain() {
+	_ = w.raw.SetReadDeadline(time.Now().Add(closeWait / 2))
+	_, _ = io.Copy(io.Discard, io.LimitReader(w.raw, 1<<20))
+}
+
+func (w *socketWire) hangUp() { _ = w.raw.Close() }

@@ -1,0 +1,159 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/gofiber/fiber/v2"
+
+	"topdeck/control"
+)
+
+const (
+	operationsPage    = 50
+	maxOperationsPage = 200
+	maxSeen           = 10_000 // ids of one request
+)
+
+// listOperations answers GET /operations.
+func (s *Server) listOperations(c *fiber.Ctx) error {
+	given, err := parameters(c, "q", "logType", "retStatus", "logStatus", "before", "limit")
+	if err != nil {
+		return err
+	}
+	filter := control.Filter{LogType: given["logType"], RetStatus: given["retStatus"], LogStatus: given["logStatus"], Before: given["before"]}
+	if filter.Limit, err = wholeNumber("limit", given["limit"]); err != nil {
+		return err
+	}
+	if filter.Limit == 0 {
+		filter.Limit = operationsPage
+	}
+	filter.Limit = min(filter.Limit, maxOperationsPage)
+	if err := oneOf("retStatus", filter.RetStatus, string(control.Running), string(control.Succeeded), string(control.Failed), string(control.Interrupted)); err != nil {
+		return err
+	}
+	if err := oneOf("logStatus", filter.LogStatus, string(control.New), string(control.Seen)); err != nil {
+		return err
+	}
+	wanted, err := compileQuery(given["q"], operationFields())
+	if err != nil {
+		return err
+	}
+	show := shownOperation(c)
+	if len(wanted.tests) > 0 {
+		filter.Match = func(op *control.Operation) bool {
+			shown := show(*op)
+			return wanted.matches(&shown)
+		}
+	}
+	page, err := s.cfg.Log.List(filter)
+	if err != nil {
+		return logError(err)
+	}
+	answer := OperationsReply{Total: page.Total, Unseen: s.cfg.Log.Unseen(), Next: page.Next, Operations: make([]control.Operation, len(page.Operations))}
+	for i, op := range page.Operations {
+		answer.Operations[i] = show(op)
+	}
+	return reply(c, answer)
+}
+
+// showOperation answers GET /operations/{id}.
+func (s *Server) showOperation(c *fiber.Ctx) error {
+	if err := noParameters(c); err != nil {
+		return err
+	}
+	op, err := s.cfg.Log.Get(c.Params("id"))
+	if err != nil {
+		return logError(err)
+	}
+	return reply(c, OperationReply{shownOperation(c)(op)})
+}
+
+// seenRequest names the operations that somebody has looked at, by their ids or as all there are.
+type seenRequest struct {
+	IDs []string `json:"ids"`
+	All bool     `json:"all"`
+}
+
+// markSeen answers POST /operations/seen.
+func (s *Server) markSeen(c *fiber.Ctx) error {
+	if err := noParameters(c); err != nil {
+		return err
+	}
+	var request seenRequest
+	if err := decode(c, &request); err != nil {
+		return err
+	}
+	switch {
+	case request.All == (request.IDs != nil):
+		return refuse(codeInvalid, "give either ids or all, which is then true")
+	case len(request.IDs) > maxSeen:
+		return refuse(codeInvalid, "give at most %d ids", maxSeen)
+	}
+	unseen, err := s.cfg.Log.Seen(request.IDs, request.All, sessionOf(c).Username)
+	if err != nil {
+		return logError(err)
+	}
+	return reply(c, UnseenReply{Unseen: unseen})
+}
+
+// logError tells what the log refuses.
+func logError(err error) error {
+	switch {
+	case errors.Is(err, control.ErrNotFound):
+		return refuse(codeNotFound, "%s", err)
+	case errors.Is(err, control.ErrInvalid):
+		return refuse(codeInvalid, "%s", err)
+	}
+	return err
+}
+
+// shownOperation is what whoever sent the request may see of a record.
+func shownOperation(c *fiber.Ctx) func(control.Operation) control.Operation {
+	if sessionOf(c).Role == Viewer {
+		return maskOperation
+	}
+	return func(op control.Operation) control.Operation { return op }
+}
+
+// maskOperation is a record as a viewer sees it: of a command that was run only argv[0], because the rest of its line
+// and what is told of its output may hold secrets.
+func maskOperation(op control.Operation) control.Operation {
+	if strings.HasPrefix(op.LogType, "service.") {
+		op.Detail = "" // lines of the journal, which a viewer may not read either
+	}
+	if !strings.HasPrefix(op.LogType, "command.") {
+		return op
+	}
+	op.Target, op.Detail, op.Message = firstWord(op.Target), "", string(op.RetStatus)
+	if op.RetStatus == control.Failed && op.ExitCode != nil {
+		op.Message = fmt.Sprintf("ended with exit status %d", *op.ExitCode)
+	}
+	return op
+}
+
+// firstWord is the first word of a command line as a shell would split it, with its quotes.
+func firstWord(line string) string {
+	line = strings.TrimLeftFunc(line, unicode.IsSpace)
+	var quote rune
+	escaped := false
+	for i, r := range line {
+		switch {
+		case escaped:
+			escaped = false
+		case r == '\\' && quote != '\'':
+			escaped = true
+		case quote != 0:
+			if r == quote {
+				quote = 0
+			}
+		case r == '"' || r == '\'':
+			quote = r
+		case unicode.IsSpace(r):
+			return line[:i]
+		}
+	}
+	return line
+}

@@ -1,0 +1,178 @@
+package server
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"topdeck/control"
+)
+
+// record writes an operation into the log.
+func (s *testServer) record(e control.Entry) control.Operation {
+	s.t.Helper()
+	op, err := s.log.Record(e)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return op
+}
+
+func TestOperationsAreListed(t *testing.T) {
+	s := startServer(t)
+	viewer, admin := s.signedIn("vic", Viewer), s.signedIn("ann", Admin)
+	command, err := s.log.Begin(control.Entry{LogType: "command.run", Target: "/usr/bin/tool --key=topsecret", Actor: "ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.log.Finish(command.ID, control.Outcome{RetStatus: control.Failed, ExitCode: new(3), Message: "tool: topsecret is wrong", Detail: "topsecret"}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 60 {
+		s.record(control.Entry{LogType: "service.restart", Target: fmt.Sprintf("unit%d.service", i), Actor: "ann", Message: "done"})
+	}
+	list := func(b *browser, query string) OperationsReply {
+		t.Helper()
+		return into[OperationsReply](t, b.want(200, "GET", "/operations"+query, nil))
+	}
+	first := list(viewer, "")
+	if len(first.Operations) != 50 || first.Operations[0].Target != "unit59.service" || first.Next == "" || first.Unseen == 0 || first.Total < 61 {
+		t.Fatalf("first page: %d of %d, next %q, unseen %d", len(first.Operations), first.Total, first.Next, first.Unseen)
+	}
+	second := list(viewer, "?before="+first.Next)
+	if second.Operations[0].Target != "unit9.service" || second.Next != "" {
+		t.Errorf("second page begins with %s, next %q", second.Operations[0].Target, second.Next)
+	}
+	if n := len(list(viewer, "?limit=7&logType=service.restart").Operations); n != 7 {
+		t.Errorf("%d operations, want 7", n)
+	}
+	if n := len(list(viewer, "?limit=1000").Operations); n <= 50 || n > maxOperationsPage {
+		t.Errorf("%d operations with a large limit", n)
+	}
+	for query, want := range map[string]int{
+		"?q=unit59": 1, "?q=logType:service.restart+target:unit5": 11, "?retStatus=failed": 1, "?q=exitCode:3": 1, "?logStatus=seen&logType=service.restart": 0, "?q=id:" + command.ID: 1,
+	} {
+		if got := list(admin, query); len(got.Operations) != want || got.Total != want {
+			t.Errorf("%s finds %d of %d, want %d", query, len(got.Operations), got.Total, want)
+		}
+	}
+	// What is hidden from a viewer is not found either.
+	for b, want := range map[*browser]int{viewer: 0, admin: 1} {
+		if got := list(b, "?q=topsecret"); got.Total != want {
+			t.Errorf("topsecret is found %d times, want %d", got.Total, want)
+		}
+		one := string(b.want(200, "GET", "/operations/"+command.ID, nil).body)
+		if strings.Contains(one, "topsecret") != (want == 1) || !strings.Contains(one, `"exitCode":3`) || !strings.Contains(one, "/usr/bin/tool") {
+			t.Errorf("the command is told as %s", one)
+		}
+		if all := string(b.want(200, "GET", "/operations?logType=command.run", nil).body); strings.Contains(all, "topsecret") != (want == 1) {
+			t.Errorf("the command is listed as %s", all)
+		}
+	}
+}
+
+func TestOperationsAreSeen(t *testing.T) {
+	s := startServer(t)
+	viewer, operator := s.signedIn("vic", Viewer), s.signedIn("oda", Operator)
+	op := s.record(control.Entry{LogType: "service.stop", Target: "a", Actor: "x"})
+	unseen := s.log.Unseen()
+	viewer.want(403, "POST", "/operations/seen", map[string]any{"all": true})
+	got := into[UnseenReply](t, operator.want(200, "POST", "/operations/seen", map[string]any{"ids": []string{op.ID, "999999"}}))
+	if got.Unseen != unseen-1 {
+		t.Errorf("%d are unseen, want %d", got.Unseen, unseen-1)
+	}
+	if one := into[OperationReply](t, viewer.want(200, "GET", "/operations/"+op.ID, nil)); one.Operation.LogStatus != control.Seen || one.Operation.SeenBy != "oda" {
+		t.Errorf("it is %+v", one.Operation)
+	}
+	if got := into[UnseenReply](t, operator.want(200, "POST", "/operations/seen", map[string]any{"all": true})); got.Unseen != 0 {
+		t.Errorf("%d are unseen after all", got.Unseen)
+	}
+	for _, body := range []string{`{}`, `{"all":false}`, `{"all":true,"ids":["1"]}`, `{"ids":null}`, `{"ids":"1"}`, `{"ids":[1]}`, `{"some":true}`, `[]`, ``} {
+		if a := operator.want(http.StatusBadRequest, "POST", "/operations/seen", body); a.code() != codeInvalid {
+			t.Errorf("%s: %s", body, a.body)
+		}
+	}
+}
+
+func TestOperationsRefuse(t *testing.T) {
+	s := startServer(t)
+	b := s.signedIn("ann", Admin)
+	for _, path := range []string{
+		"/operations?limit=x", "/operations?limit=-1", "/operations?before=x", "/operations?before=-1", "/operations?retStatus=done",
+		"/operations?logStatus=old", "/operations?q=foo:1", "/operations?sort=id", "/operations/export", "/operations/export?format=xml",
+		"/operations/export?format=csv&q=x",
+	} {
+		if a := b.want(http.StatusBadRequest, "GET", path, nil); a.code() != codeInvalid {
+			t.Errorf("%s: %s", path, a.body)
+		}
+	}
+	for _, id := range []string{"0", "99999", "x", "-1", "01", "99999999999999999999999"} {
+		if a := b.want(http.StatusNotFound, "GET", "/operations/"+id, nil); a.code() != codeNotFound {
+			t.Errorf("%s: %s", id, a.body)
+		}
+	}
+}
+
+func TestOperationsAreExported(t *testing.T) {
+	s := startServer(t)
+	b := s.signedIn("ann", Admin)
+	nasty := []string{"=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\tx", "quote\" comma, line\nbreak", "<b>&"}
+	for _, target := range nasty {
+		s.record(control.Entry{LogType: "service.stop", Target: target, Actor: "x", Detail: target})
+	}
+	count := into[OperationsReply](t, b.want(200, "GET", "/operations?limit=200", nil))
+
+	a := b.want(200, "GET", "/operations/export?format=csv", nil)
+	if kind := a.Header.Get("Content-Type"); kind != "text/csv; charset=utf-8" || !strings.Contains(a.Header.Get("Content-Disposition"), "attachment") {
+		t.Errorf("headers: %v", a.Header)
+	}
+	rows, err := csv.NewReader(strings.NewReader(string(a.body))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rows) != count.Total+1 || rows[0][3] != "target" || rows[0][8] != "detail" {
+		t.Fatalf("%d rows for %d operations, under %v", len(rows), count.Total, rows[0])
+	}
+	found := 0
+	for _, row := range rows[1:] {
+		for i, cell := range row {
+			if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+				t.Errorf("column %s holds the formula %q", rows[0][i], cell)
+			}
+		}
+		for _, target := range nasty {
+			if row[8] == target || row[8] == "'"+target {
+				found++
+			}
+		}
+	}
+	if found != len(nasty) {
+		t.Errorf("found %d of %d records", found, len(nasty))
+	}
+
+	a = b.want(200, "GET", "/operations/export?format=ndjson", nil)
+	lines := strings.Split(strings.TrimSuffix(string(a.body), "\n"), "\n")
+	if len(lines) != count.Total {
+		t.Fatalf("%d lines for %d operations", len(lines), count.Total)
+	}
+	for i, line := range lines {
+		var op control.Operation
+		if err := json.Unmarshal([]byte(line), &op); err != nil || op.ID != count.Operations[len(lines)-1-i].ID {
+			t.Errorf("line %d is %s: %v", i, line, err)
+		}
+	}
+}
+
+func TestFirstWord(t *testing.T) {
+	for line, want := range map[string]string{
+		"": "", "ls": "ls", " ls  -l": "ls", `"my tool" x`: `"my tool"`, `'it is' x`: `'it is'`, `my\ tool x`: `my\ tool`,
+		"a\tb": "a", "a\nsecret": "a", `'a\' secret`: `'a\'`, `a"b c"d e`: `a"b c"d`, "\u3000x\u3000y": "x",
+	} {
+		if got := firstWord(line); got != want {
+			t.Errorf("%q: got %q, want %q", line, got, want)
+		}
+	}
+}

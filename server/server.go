@@ -1,0 +1,263 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+	"go.etcd.io/bbolt"
+
+	"topdeck/collector"
+	"topdeck/control"
+)
+
+// Bounds of HTTP. They do not hold for a connection that has become a WebSocket.
+const (
+	maxBody         = 1 << 20
+	maxStrangerBody = 16 << 10 // of who is not signed in: a user name and a password
+	maxDrain        = 64 << 20 // what of a refused body is read, so that the client gets to see the answer
+	maxHeaders      = 16 << 10 // browsers send localhost the cookies of every server on it
+	maxConnections  = 4096
+	readTime        = 20 * time.Second // for headers and body together
+	writeTime       = time.Minute
+	keepAliveTime   = 2 * time.Minute
+	closeTime       = 4 * time.Second
+	graceTime       = 2 * time.Second // of it, for requests that are being answered
+)
+
+// Config is what a Server stands on; cmd wires it. Every field is needed unless it says otherwise.
+type Config struct {
+	DB        *bbolt.DB
+	DataDir   string // where DB is; the admin socket is put there
+	Collector Collector
+	Log       *control.Log
+	Services  ServiceLister
+	Control   Controller
+	Commands  bool // administrators may run commands
+	Host      HostReader
+	Processes ProcessReader
+	App       fs.FS    // the built browser app
+	PublicURL *url.URL // optional: where a reverse proxy shows this server
+	TLS       bool     // the listener speaks TLS
+	Logger    *slog.Logger
+	Now       func() time.Time // the wall clock
+
+	hashCost hashCost // zero: what it must be; tests ask for less
+}
+
+// Server answers HTTP and WebSocket on one listener.
+type Server struct {
+	cfg      Config
+	app      *fiber.App
+	assets   *assets
+	accounts *Accounts
+	sessions *sessions
+	throttle *throttle
+	setup    setup
+	hub      *hub
+
+	connections connections
+
+	mu       sync.Mutex
+	listener net.Listener
+	admin    *adminSocket
+	closed   bool
+	stop     chan struct{} // closed when the server is
+	keeping  sync.WaitGroup
+}
+
+// New builds a server, which does nothing until Serve. It fails when a route or a topic has no access rule.
+func New(cfg Config) (*Server, error) {
+	app, err := newAssets(cfg.App)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the built app: %w", err)
+	}
+	if cfg.hashCost == (hashCost{}) {
+		cfg.hashCost = fullCost
+	}
+	accounts, err := newAccounts(cfg.DB, cfg.Log, cfg.Logger, cfg.Now, cfg.hashCost)
+	if err != nil {
+		return nil, err
+	}
+	store, err := NewStorage(cfg.DB, sessionsBucket, accounts.now)
+	if err != nil {
+		return nil, err
+	}
+	sessions, err := newSessions(store, accounts, cfg.Logger)
+	if err != nil {
+		return nil, err
+	}
+	accounts.changed = sessions.endStale
+	s := &Server{
+		cfg: cfg, assets: app, accounts: accounts, sessions: sessions, throttle: newThrottle(accounts.now), stop: make(chan struct{}),
+	}
+	s.hub = newHub(cfg.Collector, cfg.Services, sessions, cfg.Logger, app.build)
+	s.hub.control, s.hub.commands = cfg.Control, cfg.Commands
+	cfg.Log.Subscribe(s.hub.operation)
+	s.hub.setUnseen(cfg.Log.Unseen())
+	sessions.hangUp = func(ended map[string]bool) {
+		s.hub.closeSessions(func(id string) bool { return ended[id] })
+	}
+	s.app = fiber.New(fiber.Config{
+		DisableStartupMessage:        true,
+		CaseSensitive:                true,
+		StrictRouting:                true,
+		Immutable:                    true, // strings from a Ctx outlive the handler
+		StreamRequestBody:            true, // a body is read, within its limit, when it is known whose it is
+		ReadBufferSize:               maxHeaders,
+		Concurrency:                  maxConnections,
+		ReadTimeout:                  readTime,
+		WriteTimeout:                 writeTime,
+		IdleTimeout:                  keepAliveTime,
+		DisablePreParseMultipartForm: true,
+		EnableTrustedProxyCheck:      true, // with no proxy named: X-Forwarded-* is never believed
+		ErrorHandler: func(c *fiber.Ctx, err error) error {
+			writeError(c.Context(), cfg.Logger, err)
+			return nil
+		},
+	})
+	if err := s.install(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// addRoutes puts routes into the Fiber app, behind their rules.
+func (s *Server) addRoutes(routes []route, topics map[string]access) error {
+	for topic, rule := range topics {
+		if rule == nobody {
+			return fmt.Errorf("cannot start: the topic %s has no access rule", topic)
+		}
+	}
+	for _, r := range routes {
+		if r.access == nobody || r.handle == nil {
+			return fmt.Errorf("cannot start: the route %s %s has no access rule or no handler", r.method, r.path)
+		}
+		s.app.Add(r.method, apiPrefix+r.path, s.guard(r))
+	}
+	return nil
+}
+
+// install puts everything into the Fiber app, and our front before it.
+func (s *Server) install() error {
+	if err := s.addRoutes(s.routes(), topics()); err != nil {
+		return err
+	}
+	healthz := func(c *fiber.Ctx) error { return c.JSON(fiber.Map{"status": "ok"}) }
+	s.app.Get("/healthz", healthz)
+	unknown := func(*fiber.Ctx) error { return fiber.ErrNotFound }
+	s.app.Use("/api", unknown)
+	s.app.Use(s.assets.handle)
+
+	server := s.app.Server()
+	server.Handler = s.front(s.app.Handler())
+	failed := server.ErrorHandler
+	server.ErrorHandler = func(ctx *fasthttp.RequestCtx, err error) { // what could not be read as a request
+		failed(ctx, err)
+		s.secure(ctx)
+	}
+	// A hijacked connection is closed when we close it, and then at once: a revoked session must really hang up.
+	server.KeepHijackedConns = true
+	server.MaxIdleWorkerDuration = time.Second // idle goroutines are made anew as cheaply as they are kept
+	s.connections.open = map[net.Conn]struct{}{}
+	server.ConnState = s.connections.follow
+	return nil
+}
+
+// Serve answers on ln, and on the admin socket in the data folder, until Close. It may be called once.
+func (s *Server) Serve(ln net.Listener) error {
+	if err := s.begin(ln); err != nil {
+		ln.Close()
+		return err
+	}
+	err := s.app.Server().Serve(&patientListener{Listener: ln, logger: s.cfg.Logger, stop: s.stop})
+	select {
+	case <-s.stop:
+		return nil
+	default:
+		return fmt.Errorf("cannot go on listening: %w", err)
+	}
+}
+
+func (s *Server) begin(ln net.Listener) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errors.New("cannot serve: the server is closed")
+	}
+	if s.admin, err = openAdminSocket(s.cfg.DataDir, s.accounts, s.cfg.Logger); err != nil {
+		return err
+	}
+	s.listener = ln
+	s.keeping.Go(func() { s.sessions.keep(s.stop) })
+	s.hub.start()
+	return nil
+}
+
+// Publish hands a sample to everybody who watches. It is what Collector.Run calls.
+func (s *Server) Publish(sample *collector.Sample) {
+	s.hub.publish(sample)
+}
+
+// ServicesChanged has the services read again for everybody who watches them. It never waits.
+func (s *Server) ServicesChanged() { s.hub.servicesChanged() }
+
+// Close stops listening, tells every WebSocket that the server goes away (1001), lets running requests end, and returns
+// within five seconds, earlier when ctx ends. Who takes longer is cut off.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	ctx, cancel := context.WithTimeout(ctx, closeTime)
+	defer cancel()
+	close(s.stop)
+	if s.listener != nil {
+		s.listener.Close()
+		s.admin.close(ctx, s.cfg.DataDir)
+	}
+	s.hub.close(ctx)
+	grace, cancel := context.WithTimeout(ctx, graceTime)
+	defer cancel()
+	if err := s.app.Server().ShutdownWithContext(grace); err != nil && grace.Err() != nil {
+		s.connections.closeAll() // clients that do not send what they began, or do not read what they asked for
+	}
+	s.keeping.Wait()
+	return nil
+}
+
+// connections are those that have not become WebSockets.
+type connections struct {
+	mu   sync.Mutex
+	open map[net.Conn]struct{}
+}
+
+// follow is fasthttp's ConnState.
+func (c *connections) follow(conn net.Conn, state fasthttp.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch state {
+	case fasthttp.StateNew:
+		c.open[conn] = struct{}{}
+	case fasthttp.StateHijacked, fasthttp.StateClosed:
+		delete(c.open, conn)
+	}
+}
+
+func (c *connections) closeAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.open {
+		conn.Close()
+	}
+}

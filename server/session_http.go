@@ -1,0 +1,205 @@
+package server
+
+import (
+	"net"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+)
+
+// Over TLS the name binds the cookie to this very host, and browsers send it back over TLS only.
+const (
+	cookieName       = "topdeck"
+	secureCookieName = "__Host-topdeck"
+)
+
+func errSignIn() error { return refuse(codeUnauthenticated, "sign in first") }
+
+// sessionOf is who sent the request. It is nil only on routes for anybody.
+func sessionOf(c *fiber.Ctx) *Session {
+	session, _ := c.Locals(localSession).(*Session)
+	return session
+}
+
+// actorOf is who sent the request, for the record.
+func actorOf(c *fiber.Ctx) Actor {
+	return Actor{Name: sessionOf(c).Username, Source: sourceOf(c)}
+}
+
+// sourceOf is the address that the request came from. No header is believed: behind a proxy it is the proxy's.
+func sourceOf(c *fiber.Ctx) string {
+	if tcp, ok := c.Context().RemoteAddr().(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap().WithZone("").String()
+	}
+	return c.Context().RemoteAddr().String()
+}
+
+// overTLS tells whether the browser speaks TLS with us, or with the proxy at the public URL.
+func overTLS(ctx *fasthttp.RequestCtx) bool {
+	own, _ := ctx.UserValue(localOrigin).(string)
+	return strings.HasPrefix(own, "https://")
+}
+
+// tokenOf is the session token that came with the request.
+func tokenOf(ctx *fasthttp.RequestCtx) string {
+	if overTLS(ctx) {
+		return string(ctx.Request.Header.Cookie(secureCookieName))
+	}
+	return string(ctx.Request.Header.Cookie(cookieName))
+}
+
+// setToken has the browser keep a token; an empty one has it forget the last.
+func setToken(c *fiber.Ctx, token string) {
+	cookie := &fasthttp.Cookie{}
+	cookie.SetKey(cookieName)
+	if overTLS(c.Context()) {
+		cookie.SetKey(secureCookieName)
+		cookie.SetSecure(true)
+	}
+	cookie.SetValue(token)
+	cookie.SetPath("/")
+	cookie.SetHTTPOnly(true)
+	cookie.SetSameSite(fasthttp.CookieSameSiteStrictMode)
+	if token == "" {
+		cookie.SetExpire(fasthttp.CookieExpireDelete)
+	}
+	c.Response().Header.SetCookie(cookie)
+}
+
+// enter signs the account in: a new session, whose token replaces the one that the request came with.
+func (s *Server) enter(c *fiber.Ctx, one account) (*Session, error) {
+	before := s.sessions.find(tokenOf(c.Context()))
+	token, session, err := s.sessions.create(one, sourceOf(c), c.Get(fiber.HeaderUserAgent))
+	if err != nil {
+		return nil, err
+	}
+	if before != nil {
+		s.sessions.endID(before.ID)
+	}
+	setToken(c, token)
+	return session, nil
+}
+
+// checkPassword finds out whether it is the account's, as often as the throttle lets one try. A wrong one is recorded and
+// refused with wrong.
+func (s *Server) checkPassword(c *fiber.Ctx, name, password string, wrong *Error) (account, error) {
+	source, key := sourceOf(c), name
+	if !userName.MatchString(name) {
+		key = ""
+	}
+	attempt, wait := s.throttle.admit("account "+key, source)
+	if attempt == nil {
+		s.accounts.denied(name, source, "too many attempts")
+		return account{}, tooMany("too many wrong passwords", wait)
+	}
+	one, right, err := s.accounts.verify(name, password)
+	switch {
+	case err != nil:
+		attempt.unchecked()
+		return account{}, err
+	case !right:
+		s.accounts.denied(name, source, "wrong user name or password")
+		return account{}, wrong
+	}
+	attempt.right()
+	return one, nil
+}
+
+// signIn answers POST /session.
+func (s *Server) signIn(c *fiber.Ctx) error {
+	var body struct {
+		Username string `json:"username"`
+		Password string `json:"password"`
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	if body.Username == "" || body.Password == "" {
+		return refuse(codeInvalid, "username and password are needed")
+	}
+	one, err := s.checkPassword(c, body.Username, body.Password, refuse(codeUnauthenticated, "the user name or the password is wrong"))
+	if err != nil {
+		return err
+	}
+	session, err := s.enter(c, one)
+	if err != nil {
+		return err
+	}
+	s.accounts.signedIn(one.Name)
+	s.accounts.record("session.login", Actor{Name: one.Name, Source: sourceOf(c)}, one.Name, "signed in as "+string(one.Role))
+	return c.JSON(session.reply())
+}
+
+// showSession answers GET /session.
+func (s *Server) showSession(c *fiber.Ctx) error {
+	return c.JSON(sessionOf(c).reply())
+}
+
+// signOut answers DELETE /session.
+func (s *Server) signOut(c *fiber.Ctx) error {
+	session := sessionOf(c)
+	if s.sessions.endID(session.ID) > 0 {
+		s.accounts.record("session.logout", actorOf(c), session.Username, "signed out")
+	}
+	setToken(c, "")
+	return c.SendStatus(fiber.StatusNoContent)
+}
+
+// confirmPassword answers POST /session/confirm.
+func (s *Server) confirmPassword(c *fiber.Ctx) error {
+	var body struct {
+		Password string `json:"password"`
+	}
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	if body.Password == "" {
+		return refuse(codeInvalid, "password is needed")
+	}
+	session := sessionOf(c)
+	if _, err := s.checkPassword(c, session.Username, body.Password, refuse(codeForbidden, "the password is wrong")); err != nil {
+		return err
+	}
+	if err := s.sessions.confirmed(session.ID); err != nil {
+		return err
+	}
+	s.accounts.record("session.confirm", actorOf(c), session.Username, "gave the password again")
+	return c.SendStatus(fiber.StatusNoContent)
+}
+
+// listSessions answers GET /sessions: an administrator sees all, anybody else their own.
+func (s *Server) listSessions(c *fiber.Ctx) error {
+	session := sessionOf(c)
+	reply := SessionsReply{Sessions: []SessionRow{}}
+	for _, one := range s.sessions.list() {
+		if one.Username == session.Username || session.Role == Admin {
+			reply.Sessions = append(reply.Sessions, SessionRow{
+				ID: one.ID, Username: one.Username, Role: one.Role, CreatedAt: one.CreatedAt, LastUsed: one.LastUsed,
+				ExpiresAt: one.expiresAt(), Address: one.Address, UserAgent: one.UserAgent, Current: one.ID == session.ID,
+			})
+		}
+	}
+	return c.JSON(reply)
+}
+
+// endSession answers DELETE /sessions/{id}. To others than an administrator a session of another is not there.
+func (s *Server) endSession(c *fiber.Ctx) error {
+	session, id := sessionOf(c), c.Params("id")
+	owner := ""
+	ended := s.sessions.end(func(one *Session) bool {
+		mine := one.ID == id && (one.Username == session.Username || session.Role == Admin)
+		if mine {
+			owner = one.Username
+		}
+		return mine
+	})
+	if ended == 0 {
+		return refuse(codeNotFound, "there is no such session; it may have ended")
+	}
+	s.accounts.record("session.revoke", actorOf(c), owner, "a session of "+owner+" was ended")
+	if id == session.ID {
+		setToken(c, "")
+	}
+	return c.SendStatus(fiber.StatusNoContent)
+}

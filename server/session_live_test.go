@@ -1,0 +1,73 @@
+package server
+
+import (
+	"testing"
+	"time"
+)
+
+// TestSocketsHangUp ends sessions in every way there is, and looks at what becomes of their open sockets.
+func TestSocketsHangUp(t *testing.T) {
+	administer := func(r AdminRequest) func(*testing.T, *testServer, *browser, *browser) {
+		return func(t *testing.T, s *testServer, _, _ *browser) {
+			if _, err := Administer(s.cfg.DataDir, r, s.cfg.Logger); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		end  func(t *testing.T, s *testServer, admin, b *browser)
+		code int
+	}{
+		"signed out":     {func(_ *testing.T, _ *testServer, _, b *browser) { b.want(204, "DELETE", "/session", nil) }, closeSessionEnded},
+		"signed in anew": {func(_ *testing.T, _ *testServer, _, b *browser) { b.signIn("vic") }, closeSessionEnded},
+		"revoked": {func(t *testing.T, _ *testServer, admin, b *browser) {
+			admin.want(204, "DELETE", "/sessions/"+currentSession(t, b).ID, nil)
+		}, closeSessionEnded},
+		"another role": {func(_ *testing.T, _ *testServer, admin, _ *browser) {
+			admin.want(200, "PATCH", "/users/vic", map[string]string{"role": "operator"})
+		}, closeSessionEnded},
+		"another password": {func(_ *testing.T, _ *testServer, admin, _ *browser) {
+			admin.want(200, "PATCH", "/users/vic", map[string]string{"password": newTestPassword})
+		}, closeSessionEnded},
+		"removed":                           {func(_ *testing.T, _ *testServer, admin, _ *browser) { admin.want(204, "DELETE", "/users/vic", nil) }, closeSessionEnded},
+		"another password, by command line": {administer(AdminRequest{Do: "passwd", Name: "vic", Password: newTestPassword}), closeSessionEnded},
+		"another role, by command line":     {administer(AdminRequest{Do: "role", Name: "vic", Role: Admin}), closeSessionEnded},
+		"removed, by command line":          {administer(AdminRequest{Do: "remove", Name: "vic"}), closeSessionEnded},
+		"idle":                              {func(_ *testing.T, s *testServer, _, _ *browser) { s.clock.add(idleTime) }, closeSessionEnded},
+		// The page that changed the password comes back with its new token.
+		"own password": {func(_ *testing.T, _ *testServer, _, b *browser) {
+			b.want(200, "PATCH", "/users/vic", map[string]string{"password": newTestPassword, "currentPassword": testPassword})
+		}, closeGoingAway},
+		"own password, elsewhere": {func(_ *testing.T, s *testServer, _, _ *browser) {
+			elsewhere := s.browser()
+			elsewhere.signIn("vic")
+			elsewhere.want(200, "PATCH", "/users/vic", map[string]string{"password": newTestPassword, "currentPassword": testPassword})
+		}, closeSessionEnded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startServer(t)
+			admin, b := s.signedIn("root", Admin), s.signedIn("vic", Viewer)
+			adminSocket, socket := admin.live(), b.live()
+			for _, one := range []*dialled{adminSocket, socket} {
+				one.until("hello", func(f *follower) bool { return f.hello != nil })
+			}
+			from := time.Now()
+			c.end(t, s, admin, b)
+			ended := time.Now()
+			if code := socket.closed(); code != c.code {
+				t.Errorf("closed with %d, want %d", code, c.code)
+			}
+			if late := time.Since(ended); late > 5*time.Second {
+				t.Errorf("closed %v after the answer, %v after the request", late, time.Since(from))
+			}
+			if name == "idle" {
+				return
+			}
+			adminSocket.mu.Lock()
+			defer adminSocket.mu.Unlock()
+			if adminSocket.err != nil {
+				t.Errorf("the administrator's socket ended too: %v", adminSocket.err)
+			}
+		})
+	}
+}

@@ -1,0 +1,78 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"topdeck/collector"
+)
+
+// benchTick is a host of n processes, of which every eighth changes from one tick to the next.
+func benchTick(n, turn int) *tick {
+	processes := make([]collector.Process, n)
+	for i := range processes {
+		processes[i] = process(i+1, 0)
+		processes[i].RSS, processes[i].StartedAt = uint64(i)<<20, time.Unix(int64(i), 0)
+		if i%8 == 0 {
+			processes[i].CPUPercent = float64(turn%2) + 1
+		}
+	}
+	return &tick{sample: &collector.Sample{Time: time.Unix(int64(turn), 0), Parts: collector.PartProcesses, Processes: processes}}
+}
+
+func benchView(b *testing.B, w Watch) *view {
+	host := newFakeHost()
+	h := newHub(host, host, host, slog.New(slog.DiscardHandler), "build")
+	v, err := h.newView(w, Admin)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return v
+}
+
+// BenchmarkTick is what one view costs at each tick, whoever and however many watch it.
+func BenchmarkTick(b *testing.B) {
+	for _, q := range []string{"", "p1 cpu>0 -user:nobody"} {
+		b.Run(fmt.Sprintf("q=%s", q), func(b *testing.B) {
+			ticks := [2]*tick{benchTick(2000, 0), benchTick(2000, 1)}
+			v := benchView(b, Watch{Topic: "processes", Q: q, Sort: "cpu"})
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if err := v.advance(ticks[i%2]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkSnapshot is what a client that comes or falls behind costs, at most once a tick.
+func BenchmarkSnapshot(b *testing.B) {
+	ticks := [2]*tick{benchTick(2000, 0), benchTick(2000, 1)}
+	v := benchView(b, Watch{Topic: "processes", Sort: "cpu"})
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if err := v.advance(ticks[i%2]); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := v.state.Load().snapshot().prepare(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkQuery(b *testing.B) {
+	rows := benchTick(2000, 0).sample.Processes
+	q, err := compileQuery("p19 cpu>0.5 -user:nobody", processRows().fields)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for i := range rows {
+			q.matches(&rows[i])
+		}
+	}
+}
