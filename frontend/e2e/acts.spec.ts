@@ -1,0 +1,267 @@
+import type { BrowserContextOptions, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { axe, Pages, phone } from './browser'
+
+// Against a server on a systemd of its own, told by the environment: TOPDECK_URL, the accounts TOPDECK_ADMIN,
+// TOPDECK_OPERATOR and TOPDECK_VIEWER, and TOPDECK_PASSWORD of all three. The services that are acted on:
+//
+//   acts-sleep.service    runs, and nothing hangs on it
+//   acts-fail.service     ends with status 3, and says "cannot open /etc/acts.conf" on stderr
+//   acts-slow.service     takes some seconds to start (Type=notify)
+//   acts-base.service     runs; acts-top.service runs too and requires it
+//   acts-chatty.service   runs, and writes "tick" and a number each second, now and then with <3> before it
+//   acts-again.service    runs; Restart=always
+
+const url = process.env.TOPDECK_URL ?? ''
+const password = process.env.TOPDECK_PASSWORD ?? ''
+const names = {
+  admin: process.env.TOPDECK_ADMIN ?? 'ada',
+  operator: process.env.TOPDECK_OPERATOR ?? 'oscar',
+  viewer: process.env.TOPDECK_VIEWER ?? 'vera',
+}
+
+let pages: Pages
+const cookies = new Map<string, Awaited<ReturnType<ReturnType<Page['context']>['cookies']>>>()
+
+beforeAll(async () => {
+  pages = await Pages.launch()
+})
+afterAll(() => pages.close())
+afterEach(() => expect(pages.faults.splice(0)).toEqual([]))
+
+async function as(
+  role: keyof typeof names,
+  path: string,
+  options: BrowserContextOptions = {},
+): Promise<Page> {
+  const page = await pages.open(options)
+  const context = page.context()
+  const known = cookies.get(role)
+  if (known) await context.addCookies(known)
+  else {
+    const answer = await context.request.post(`${url}/api/v1/session`, {
+      headers: { Origin: url },
+      data: { username: names[role], password },
+    })
+    expect(answer.status()).toBe(200)
+    cookies.set(role, await context.cookies())
+  }
+  await page.goto(url + path)
+  await page.getByText('Live', { exact: true }).waitFor()
+  return page
+}
+
+const news = (page: Page) => page.getByRole('region', { name: 'News' })
+const panel = (page: Page, name: string) => page.getByRole('complementary', { name })
+const row = (page: Page, name: string) =>
+  page.getByRole('row').filter({ has: page.getByRole('link', { name, exact: true }) })
+
+async function choose(page: Page, of: string, item: string) {
+  await page.getByRole('button', { name: `Actions: ${of}`, exact: true }).click()
+  await page.getByRole('menuitem', { name: item, exact: true }).click()
+}
+
+describe('a service', () => {
+  it('is restarted by two clicks, and one toast tells of it from its begin to its end', async () => {
+    const page = await as('operator', '/services?q=acts-sleep')
+    const before = await row(page, 'acts-sleep.service').innerText()
+    await choose(page, 'acts-sleep.service', 'Restart')
+    await news(page).getByText('Restart service: acts-sleep.service').waitFor()
+    await news(page).getByText('succeeded').waitFor()
+    expect(await news(page).getByRole('listitem').count()).toBe(1)
+    await expect.poll(() => row(page, 'acts-sleep.service').innerText()).not.toBe(before)
+    await row(page, 'acts-sleep.service').getByText('active (running)').waitFor()
+  })
+
+  it('that fails says why, in the toast and in its record', async () => {
+    const page = await as('operator', '/services?q=acts-fail')
+    await choose(page, 'acts-fail.service', 'Start')
+    await news(page).getByText('cannot open /etc/acts.conf').waitFor()
+    expect(await axe(page)).toEqual([])
+    await news(page).getByRole('link', { name: 'Open record' }).click()
+    await panel(page, 'Record').getByText('cannot open /etc/acts.conf').first().waitFor()
+    await panel(page, 'Record').getByText('service.start').waitFor()
+  })
+
+  it('that takes its time shows it to everybody, and tells who did it only', async () => {
+    const one = await as('operator', '/services?q=acts-slow')
+    const other = await as('viewer', '/services?q=acts-slow')
+    const badge = () => other.getByRole('link', { name: /^Log/ }).innerText()
+    const before = await badge()
+    await choose(one, 'acts-slow.service', 'Start')
+    await row(other, 'acts-slow.service').getByText('Start service').waitFor()
+    await row(one, 'acts-slow.service').getByText('Start service').waitFor()
+    await news(one).getByText('running').waitFor()
+    await news(one).getByText('succeeded').waitFor()
+    await row(other, 'acts-slow.service').getByText('active (running)').waitFor()
+    expect(await news(other).getByRole('listitem').count()).toBe(0)
+    expect(await badge()).not.toBe(before)
+    await choose(one, 'acts-slow.service', 'Stop')
+    await row(one, 'acts-slow.service').getByText('inactive').waitFor()
+  })
+
+  it('that others need is not stopped before one knows which', async () => {
+    const page = await as('operator', '/services?q=acts-')
+    await choose(page, 'acts-base.service', 'Stop')
+    const dialog = page.getByRole('dialog', { name: 'Stop: acts-base.service' })
+    await dialog.getByText('acts-top.service').waitFor()
+    expect(await axe(page)).toEqual([])
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    await row(page, 'acts-base.service').getByText('active (running)').waitFor()
+    await choose(page, 'acts-base.service', 'Stop')
+    await dialog.getByRole('button', { name: 'Stop', exact: true }).click()
+    await row(page, 'acts-top.service').getByText('inactive').waitFor()
+    await choose(page, 'acts-top.service', 'Start')
+    await row(page, 'acts-base.service').getByText('active (running)').waitFor()
+  })
+
+  it('that the host stands on is stopped only by its name', async () => {
+    const page = await as('operator', '/services?q=dbus.service')
+    await choose(page, 'dbus.service', 'Stop')
+    const dialog = page.getByRole('dialog', { name: 'Stop: dbus.service' })
+    const stop = dialog.getByRole('button', { name: 'Stop', exact: true })
+    expect(await stop.isDisabled()).toBe(true)
+    const field = dialog.getByLabel('Type dbus.service to go on')
+    await field.fill('dbus-broker')
+    expect(await stop.isDisabled()).toBe(true)
+    await field.fill('dbus')
+    expect(await stop.isDisabled()).toBe(false)
+    await dialog.getByRole('button', { name: 'Cancel' }).click()
+    expect(await news(page).getByRole('listitem').count()).toBe(0)
+  })
+
+  it('is acted on by its exact name in the form; a wrong one is told at once', async () => {
+    const page = await as('operator', '/services')
+    const form = page.getByRole('form', { name: 'Act on a service' })
+    expect(await form.getByLabel('Or a command').count()).toBe(0)
+    await form.getByLabel('Service', { exact: true }).fill('acts-slee')
+    await form.getByRole('radio', { name: 'Start', exact: true }).check()
+    await form.getByRole('button', { name: 'Do it' }).click()
+    await news(page).getByText('names must be exact').waitFor()
+    await form.getByLabel('Service', { exact: true }).fill('acts-sleep')
+    await form.getByRole('radio', { name: 'Restart' }).check()
+    await form.getByRole('button', { name: 'Do it' }).click()
+    await news(page).getByText('Restart service: acts-sleep.service').waitFor()
+  })
+
+  it('has its journal followed, held, filtered and searched', async () => {
+    const page = await as('operator', '/services?open=acts-chatty.service')
+    const journal = panel(page, 'Service').getByRole('region', { name: 'Journal' })
+    const lines = journal.getByRole('listitem')
+    await lines.first().waitFor()
+    const before = await lines.last().innerText()
+    await expect.poll(() => lines.last().innerText(), { timeout: 10_000 }).not.toBe(before)
+    expect(await axe(page)).toEqual([])
+    await journal.getByRole('button', { name: 'Pause' }).click()
+    await journal.getByRole('button', { name: /Go on \([1-9]/ }).waitFor()
+    await journal.getByRole('button', { name: /Go on/ }).click()
+    const all = await lines.count()
+    await journal.getByLabel('Priority').selectOption({ label: 'up to error' })
+    await expect.poll(() => lines.count()).toBeLessThan(all)
+    await journal.getByLabel('Search the journal').fill('no line has this')
+    await journal.getByText('Nothing matches the search.').waitFor()
+    await page.keyboard.press('Escape')
+    await lines.first().waitFor()
+    await page.keyboard.press('Escape')
+    await panel(page, 'Service').waitFor({ state: 'detached' })
+  })
+})
+
+describe('a process', () => {
+  it('is signalled by its exact name, and its service offered to be stopped', async () => {
+    const page = await as('admin', '/processes?q=unit:acts-again')
+    const list = page.getByRole('table', { name: 'Processes' })
+    const more = list.getByRole('button', { name: /^Actions: \d+ / })
+    const name = (await more.first().getAttribute('aria-label')) ?? ''
+    await more.first().click()
+    await page.getByRole('menuitem', { name: /SIGTERM/ }).click()
+    const dialog = page.getByRole('dialog', { name: 'Send SIGTERM' })
+    await dialog.getByText(`To process ${/\d+/.exec(name)?.[0]}`).waitFor()
+    await dialog.getByRole('button', { name: 'Stop acts-again.service instead' }).waitFor()
+    expect(await axe(page)).toEqual([])
+    await dialog.getByRole('button', { name: 'Send SIGTERM' }).click()
+    await news(page).getByText('sent SIGTERM').waitFor()
+    // Its manager starts it again: as another process.
+    await expect.poll(() => more.first().getAttribute('aria-label')).not.toBe(name)
+  })
+
+  it('tells of itself, and leads to its service', async () => {
+    const page = await as('operator', '/processes?q=unit:acts-chatty')
+    await page.getByRole('table', { name: 'Processes' }).getByRole('link').first().waitFor()
+    expect(await page.getByRole('button', { name: /^Actions:/ }).count()).toBe(0)
+    await page.getByRole('link', { name: 'sh', exact: true }).click()
+    const process = panel(page, 'Process')
+    await process.getByText('Program file').waitFor()
+    expect(await axe(page)).toEqual([])
+    await process.getByRole('link', { name: 'acts-chatty.service' }).click()
+    await panel(page, 'Service').getByText('Running').first().waitFor()
+  })
+})
+
+describe('a command', () => {
+  it('streams its output in colours and nothing else, goes on without its page, and is cancelled', async () => {
+    const page = await as('admin', '/services')
+    const form = page.getByRole('form', { name: 'Act on a service' })
+    const script = 'printf "\\033[31mred\\033[0m <b>plain</b>\\n\\033]0;t\\007"; sleep 100'
+    await form.getByLabel('Or a command').fill(`sh -c '${script}'`)
+    await form.getByRole('button', { name: 'Run' }).click()
+    const output = page.getByRole('region', { name: 'Output' })
+    await output.getByText('red', { exact: true }).waitFor()
+    expect(await output.getByRole('listitem').first().innerText()).toBe('red <b>plain</b>')
+    expect(await axe(page)).toEqual([])
+    await page.goto(url + '/log')
+    await page.getByRole('link', { name: 'Run command' }).first().click()
+    await output.getByText('red', { exact: true }).waitFor()
+    await page.getByRole('button', { name: 'Cancel the command' }).click()
+    await panel(page, 'Record').getByText('was canceled').waitFor()
+    await output.getByText('red', { exact: true }).waitFor()
+  })
+
+  it('that cannot be is told at once', async () => {
+    const page = await as('admin', '/services')
+    await page.getByLabel('Or a command').fill('echo "')
+    await page.getByRole('button', { name: 'Run' }).click()
+    await news(page).getByText('is not closed').waitFor()
+  })
+})
+
+describe('a viewer', () => {
+  it('sees all of it, and is offered nothing of it', async () => {
+    const page = await as('viewer', '/services?q=acts-sleep&open=acts-sleep.service')
+    await panel(page, 'Service').getByText('Running').first().waitFor()
+    expect(await page.getByRole('button', { name: /^Actions:/ }).count()).toBe(0)
+    expect(await page.getByRole('form').count()).toBe(0)
+    expect(await page.getByRole('button', { name: 'Restart' }).count()).toBe(0)
+    expect(await axe(page)).toEqual([])
+  })
+})
+
+describe('on a phone', () => {
+  it('a service is restarted with the thumb', async () => {
+    const page = await as('operator', '/services?q=acts-sleep', phone)
+    await page.getByRole('button', { name: 'Actions: acts-sleep.service' }).tap()
+    await page.getByRole('menuitem', { name: 'Restart' }).tap()
+    await news(page).getByText('succeeded').waitFor()
+    expect(await axe(page)).toEqual([])
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390)
+  })
+})
+
+describe('by keys alone', () => {
+  it('a menu opens, moves, acts, and gives the focus back', async () => {
+    const page = await as('operator', '/services?q=acts-sleep')
+    const button = page.getByRole('button', { name: 'Actions: acts-sleep.service' })
+    await button.focus()
+    await page.keyboard.press('Enter')
+    const focused = () => page.evaluate(() => (document.activeElement as HTMLElement).innerText)
+    await expect.poll(focused).toBe('Restart')
+    await page.keyboard.press('ArrowDown')
+    await expect.poll(focused).toBe('Stop')
+    await page.keyboard.press('ArrowUp')
+    expect(await axe(page)).toEqual([])
+    await page.keyboard.press('Enter')
+    await news(page).getByText('succeeded').waitFor()
+    expect(await button.evaluate((element) => element === document.activeElement)).toBe(true)
+  })
+})

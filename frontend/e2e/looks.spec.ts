@@ -1,0 +1,315 @@
+import type { BrowserContextOptions, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { axe, Pages, phone } from './browser'
+import { operation, process as row, Stage, world } from './fixture'
+import type { World } from './fixture'
+import { Server } from './server'
+
+let server: Server
+let pages: Pages
+
+beforeAll(async () => {
+  server = await Server.ready()
+  pages = await Pages.launch()
+})
+afterAll(async () => {
+  await pages.close()
+  await server.remove()
+})
+afterEach(() => expect(pages.faults.splice(0)).toEqual([]))
+
+async function at(path: string, options: BrowserContextOptions = {}): Promise<Page> {
+  const page = await pages.open(options)
+  await server.letIn(page.context())
+  await page.goto(server.url + path)
+  await page.getByRole('main').waitFor()
+  return page
+}
+
+/** A page with a server that is played. */
+async function staged(
+  path: string,
+  part: Partial<World> = {},
+  options: BrowserContextOptions = {},
+) {
+  const page = await pages.open(options)
+  const stage = new Stage(world(part))
+  await stage.play(page)
+  await page.goto('http://localhost:7373' + path)
+  await page.getByRole('main').waitFor()
+  return { page, stage }
+}
+
+const settings = 'You and your settings'
+
+const background = (page: Page) =>
+  page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor)
+
+describe('these tests', () => {
+  it('notice when the security policy refuses something', async () => {
+    const page = await at('/host')
+    await page.evaluate(() =>
+      document.body.insertAdjacentHTML('beforeend', '<p style="color: red"></p>'),
+    )
+    await expect.poll(() => pages.faults.join()).toContain('policy: style-src')
+    await page.context().close()
+    pages.faults.length = 0
+  })
+})
+
+describe('the language', () => {
+  it('is the browser’s at first', async () => {
+    const page = await at('/', { locale: 'zh-CN' })
+    await page.getByRole('heading', { name: '概览' }).waitFor()
+    expect(await page.locator('html').getAttribute('lang')).toBe('zh-Hans')
+    await page.getByText('实时', { exact: true }).waitFor()
+  })
+
+  it('is switched at once, and kept', async () => {
+    const page = await at('/processes')
+    await page.getByRole('button', { name: settings }).click()
+    await page.getByLabel('Language').selectOption('zh')
+    await page.getByRole('heading', { name: '进程' }).waitFor()
+    await page.getByRole('columnheader', { name: '命令行' }).waitFor()
+    await page.reload()
+    await page.getByRole('heading', { name: '进程' }).waitFor()
+  })
+})
+
+describe('the colours', () => {
+  it('follow the system, until one is chosen', async () => {
+    const page = await at('/', { colorScheme: 'light' })
+    const light = await background(page)
+    await page.emulateMedia({ colorScheme: 'dark' })
+    const dark = await background(page)
+    expect(dark).not.toBe(light)
+    await page.getByRole('button', { name: settings }).click()
+    await page.getByLabel('Colours').selectOption('light')
+    expect(await background(page)).toBe(light)
+    await page.reload()
+    await page.getByRole('main').waitFor()
+    expect(await background(page)).toBe(light)
+  })
+})
+
+describe('the keys', () => {
+  it('are told by ?, and lead to the pages', async () => {
+    const page = await at('/')
+    await page.keyboard.press('?')
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+    expect(await axe(page)).toEqual([])
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.keyboard.press('g')
+    await page.keyboard.press('p')
+    const heading = page.getByRole('heading', { name: 'Processes' })
+    await heading.waitFor()
+    // Whoever moves by keys or hears the page starts where it starts.
+    await expect
+      .poll(() => heading.evaluate((element) => element === document.activeElement))
+      .toBe(true)
+    await page.keyboard.press('/')
+    expect(
+      await page.getByRole('searchbox').evaluate((element) => element === document.activeElement),
+    ).toBe(true)
+  })
+
+  it('reach the content by the skip link', async () => {
+    const page = await at('/processes')
+    await page.keyboard.press('Tab')
+    const skip = page.getByRole('link', { name: 'Skip to content' })
+    expect(await skip.evaluate((element) => element === document.activeElement)).toBe(true)
+    await page.keyboard.press('Enter')
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('content')
+  })
+})
+
+const places = [
+  '/',
+  '/host',
+  '/processes',
+  '/sockets',
+  '/services',
+  '/log',
+  '/users',
+  '/account',
+  '/nowhere',
+]
+
+describe.each([
+  ['light colours', { colorScheme: 'light' }],
+  ['dark colours', { colorScheme: 'dark' }],
+  ['light colours on a phone', { ...phone, colorScheme: 'light' }],
+] as const)('in %s', (_, options) => {
+  let page: Page
+  beforeAll(async () => {
+    page = await at('/', options)
+  })
+  afterAll(() => page.context().close())
+
+  it.each(places)('axe finds nothing on %s, and nothing overflows', async (path) => {
+    await page.goto(server.url + path)
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    await page.getByText('Loading …').waitFor({ state: 'detached' })
+    expect(await axe(page)).toEqual([])
+    const { inner, outer } = await page.evaluate(() => ({
+      inner: document.documentElement.scrollWidth,
+      outer: innerWidth,
+    }))
+    expect(inner).toBeLessThanOrEqual(outer)
+  })
+})
+
+describe('on a phone', () => {
+  it('tables are lists, which are sorted and searched', async () => {
+    const page = await at('/processes', phone)
+    const list = page.getByRole('list', { name: 'Processes' })
+    await list.getByRole('listitem').first().waitFor()
+    await page.getByLabel('Sort by').selectOption('pid')
+    await expect.poll(() => new URL(page.url()).searchParams.get('sort')).toBe('pid')
+    await page.getByRole('searchbox').fill('pid:1')
+    await page.getByText(/^\d+ of \d+$/).waitFor()
+    expect(await list.getByRole('listitem').count()).toBeGreaterThan(0)
+  })
+
+  it('every page is at the thumb', async () => {
+    const page = await at('/', phone)
+    const links = page.getByRole('navigation').getByRole('link')
+    for (const link of await links.all()) {
+      const box = await link.boundingBox()
+      expect(box?.y).toBeGreaterThan(700)
+      expect(box?.height).toBeGreaterThanOrEqual(44)
+    }
+  })
+})
+
+describe('states', () => {
+  it('ten thousand processes: few rows are in the page, all can be reached', async () => {
+    const processes = Array.from({ length: 10_000 }, (_, i) => row(i))
+    const { page } = await staged('/processes?sort=pid&order=asc', { processes })
+    const table = page.getByRole('table', { name: 'Processes' })
+    await table.waitFor()
+    expect(await table.getAttribute('aria-rowcount')).toBe('10001')
+    expect(await page.locator('tbody tr').count()).toBeLessThan(80)
+    await page
+      .getByRole('region', { name: 'Processes' })
+      .evaluate((element) => element.scrollTo(0, 1e9))
+    await page.getByRole('cell', { name: `${200 + 9999 * 7}`, exact: true }).waitFor()
+    expect(await page.locator('tbody tr').count()).toBeLessThan(80)
+  })
+
+  it('hostile names are text', async () => {
+    const { page } = await staged('/processes?q=mallory')
+    await page.getByRole('cell', { name: '<b>bold</b>' }).first().waitFor()
+    await page.getByText('<img src=x onerror=alert(1)>').first().waitFor()
+  })
+
+  it('parts that are incomplete are told', async () => {
+    const { page } = await staged('/sockets', {
+      errors: { owners: '12 processes could not be looked into: root is needed' },
+    })
+    await page.getByText('12 processes could not be looked into: root is needed').waitFor()
+    expect(await axe(page)).toEqual([])
+  })
+
+  it('a host without processes, sockets, services or records says so', async () => {
+    const empty = { processes: [], sockets: [], services: [], operations: [] }
+    const { page } = await staged('/processes', empty)
+    await page.getByText('No process can be seen.').waitFor()
+    for (const [link, text] of [
+      ['TCP/UDP', 'No TCP or UDP sockets.'],
+      ['Services', 'No services.'],
+      ['Log', 'Nothing has been done yet.'],
+    ] as const) {
+      await page.getByRole('navigation').getByRole('link', { name: link }).click()
+      await page.getByText(text).waitFor()
+      expect(await axe(page)).toEqual([])
+    }
+  })
+
+  it('a host without service managers says so', async () => {
+    const { page } = await staged('/services', {
+      services: [],
+      host: { ...world().host, serviceManagers: [] },
+    })
+    await page.getByText('Neither systemd nor SysV scripts').waitFor()
+  })
+
+  it.each(['light', 'dark'] as const)(
+    'a lost connection is told, in %s colours too',
+    async (colorScheme) => {
+      const { page, stage } = await staged('/processes', {}, { colorScheme })
+      await page.getByRole('table', { name: 'Processes' }).waitFor()
+      await stage.down()
+      await page.getByText(/What you see is/).waitFor()
+      expect(await axe(page)).toEqual([])
+      stage.up = true
+      await page.getByText('Live', { exact: true }).waitFor()
+    },
+  )
+
+  it('a proxy that does not pass WebSockets is told from a server that is away', async () => {
+    const { page, stage } = await staged('/')
+    await page.getByText('Live', { exact: true }).waitFor()
+    stage.passing = false
+    await stage.hangUp()
+    await page.getByText('A proxy in between may not pass WebSockets.').waitFor()
+  })
+
+  it('a newer build of the app is offered', async () => {
+    const { page, stage } = await staged('/processes')
+    await page.getByText('Live', { exact: true }).waitFor()
+    stage.build = 'b2'
+    await stage.hangUp()
+    await page.getByText('The server has a newer version of this page.').waitFor()
+    expect(await axe(page)).toEqual([])
+    await page.getByRole('button', { name: 'Reload' }).click()
+    await page.getByText('Live', { exact: true }).waitFor()
+    expect(await page.getByRole('button', { name: 'Reload' }).count()).toBe(0)
+  })
+
+  it('a failure is read out, says why, and stays until it is closed', async () => {
+    const { page, stage } = await staged('/services')
+    await page.getByText('Live', { exact: true }).waitFor()
+    const failed = operation(99, {
+      logType: 'service.restart',
+      target: 'nginx.service',
+      retStatus: 'failed',
+      logStatus: 'new',
+      message: 'control process exited with status 1',
+    })
+    stage.tell({ ...failed, retStatus: 'running', message: '' }, 3)
+    const news = page.getByRole('region', { name: 'News' })
+    await news.getByText('running').waitFor()
+    stage.tell(failed, 3)
+    await news.getByText('control process exited with status 1').waitFor()
+    expect(await news.getByRole('listitem').count()).toBe(1)
+    expect(await axe(page)).toEqual([])
+    await news.getByRole('button', { name: 'Close' }).click()
+    expect(await news.getByRole('listitem').count()).toBe(0)
+  })
+
+  it('a password that is needed again is asked for once, and the call goes on', async () => {
+    let confirmed = false
+    const { page } = await staged('/users', {
+      answer: async (route, path) => {
+        if (path === '/session/confirm') {
+          confirmed = true
+          await route.fulfill({ status: 204 })
+          return true
+        }
+        if (path !== '/users' || confirmed) return false
+        await route.fulfill({
+          status: 403,
+          json: { error: { code: 'reauthenticate', message: 'again' } },
+        })
+        return true
+      },
+    })
+    const dialog = page.getByRole('dialog', { name: 'Your password, please' })
+    await dialog.getByLabel('Password').fill('whatever it is')
+    expect(await axe(page)).toEqual([])
+    await dialog.getByRole('button', { name: 'Continue' }).click()
+    await page.getByRole('table', { name: 'Users', exact: true }).getByText('grace').waitFor()
+  })
+})

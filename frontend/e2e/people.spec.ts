@@ -1,0 +1,192 @@
+import type { Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { Pages } from './browser'
+import { password, Server } from './server'
+
+let server: Server
+let pages: Pages
+
+beforeAll(async () => {
+  server = await Server.ready()
+  pages = await Pages.launch()
+})
+afterAll(async () => {
+  await pages.close()
+  await server.remove()
+})
+afterEach(() => expect(pages.faults.splice(0)).toEqual([]))
+
+async function at(path: string, username = 'ada'): Promise<Page> {
+  const page = await pages.open()
+  await server.signIn(page.context(), username)
+  await page.goto(server.url + path)
+  await page.getByText('Live', { exact: true }).waitFor()
+  return page
+}
+
+const log = (page: Page) => page.getByRole('navigation').getByRole('link', { name: /^Log/ })
+
+describe('users', () => {
+  it('are added, given a role and a password, and removed', async () => {
+    const page = await at('/users')
+    await page.getByRole('button', { name: 'Add user' }).click()
+    const dialog = page.getByRole('dialog')
+    const focused = () => page.evaluate(() => document.activeElement?.textContent)
+    expect(
+      await dialog
+        .getByLabel('User name')
+        .evaluate((element) => element === document.activeElement),
+    ).toBe(true)
+    await page.keyboard.press('Escape')
+    await expect.poll(focused).toBe('Add user')
+    await page.getByRole('button', { name: 'Add user' }).click()
+    await dialog.getByLabel('User name').fill('grace')
+    await dialog.getByRole('radio', { name: /^Viewer/ }).check()
+    await dialog.getByLabel('New password').fill(password)
+    await dialog.getByLabel('The same again').fill(password)
+    await dialog.getByRole('button', { name: 'Add user' }).click()
+    const row = page
+      .getByRole('table', { name: 'Users', exact: true })
+      .getByRole('row')
+      .filter({ hasText: 'grace' })
+    await row.waitFor()
+    await page.getByText('Added user: grace').waitFor()
+
+    await row.getByRole('combobox').selectOption('operator')
+    await dialog.getByText('Give grace the role Operator?').waitFor()
+    await dialog.getByRole('button', { name: 'Cancel' }).click()
+    await row.getByRole('combobox').selectOption('operator')
+    await dialog.getByRole('button', { name: 'Change role' }).click()
+    await page.getByText('Changed role: grace').waitFor()
+    await expect.poll(() => row.getByRole('combobox').inputValue()).toBe('operator')
+
+    await row.getByRole('button', { name: /^Set the password/ }).click()
+    await dialog.getByLabel('New password').fill('another good password')
+    await dialog.getByLabel('The same again').fill('another good password')
+    await dialog.getByRole('button', { name: 'Set password' }).click()
+    await page.getByText('Changed password: grace').waitFor()
+
+    await row.getByRole('button', { name: 'Remove grace' }).click()
+    await dialog.getByText('Remove the account grace?').waitFor()
+    await expect.poll(focused).toBe('Cancel')
+    await dialog.getByRole('button', { name: 'Remove' }).click()
+    await row.waitFor({ state: 'detached' })
+  })
+
+  it('cannot lose their last administrator: the refusal is told', async () => {
+    const page = await at('/users')
+    const row = page
+      .getByRole('table', { name: 'Users', exact: true })
+      .getByRole('row')
+      .filter({ hasText: 'ada' })
+    await row.getByRole('combobox').selectOption('viewer')
+    await page.getByRole('dialog').getByRole('button', { name: 'Change role' }).click()
+    await page.getByText('This is the last administrator; make another one first.').waitFor()
+    expect(await row.getByRole('combobox').inputValue()).toBe('admin')
+  })
+})
+
+describe('two browsers', () => {
+  it('see what the other did, at once: a toast, the badge, the row, the title', async () => {
+    const one = await at('/')
+    const two = await at('/log')
+    await server.addUser(one.context(), 'mary', 'viewer')
+    await one.getByText('Added user: mary').waitFor()
+    await two.getByText('Added user: mary').waitFor()
+    await two.getByRole('link', { name: 'Added user' }).first().waitFor()
+    // The one who looks at the log has it seen for both, after a while.
+    await expect.poll(() => one.title(), { timeout: 10_000 }).not.toMatch(/^\(\d/)
+    await expect.poll(() => log(one).innerText()).toBe('Log')
+  })
+
+  it('count what nobody has looked at', async () => {
+    const page = await at('/')
+    await server.post('/session', { username: 'root', password: 'guess guess guess' })
+    await page.getByText('Sign-in refused: root').waitFor()
+    await expect.poll(() => log(page).innerText()).toMatch(/[1-9]/)
+    expect(await page.title()).toMatch(/^\([1-9]\d*\) Overview/)
+    await page.getByRole('link', { name: 'Open record' }).first().click()
+    await page.getByRole('complementary', { name: 'Record' }).getByText('session.denied').waitFor()
+    await expect.poll(() => page.title(), { timeout: 10_000 }).not.toMatch(/^\(/)
+  })
+
+  it('are signed out when their session is ended, and are told', async () => {
+    const one = await at('/account')
+    const two = await at('/processes')
+    await one.reload()
+    const rows = one.getByRole('table', { name: 'Your sessions' }).getByRole('row')
+    await rows.filter({ hasText: 'this one' }).waitFor()
+    // Every session of ada's but this one.
+    for (;;) {
+      const button = one.getByRole('button', { name: /^End session:/ }).first()
+      if (!(await button.isVisible())) break
+      const before = await rows.count()
+      await button.click()
+      await one
+        .getByRole('dialog')
+        .getByRole('button', { name: 'End session', exact: true })
+        .click()
+      await expect.poll(() => rows.count()).toBeLessThan(before)
+    }
+    await two.getByText('Your session has ended.').waitFor()
+    expect(new URL(two.url()).pathname).toBe('/processes')
+  })
+})
+
+describe('the log', () => {
+  it('is searched, filtered and opened, by URL too', async () => {
+    const page = await at('/log')
+    await page.getByRole('combobox', { name: 'Type' }).selectOption('user.add')
+    await expect.poll(() => new URL(page.url()).searchParams.get('logType')).toBe('user.add')
+    const table = page.getByRole('table', { name: 'Log' })
+    await expect.poll(() => table.getByRole('link', { name: 'Set up' }).count()).toBe(0)
+    await page.getByRole('searchbox').fill('target:mary')
+    await expect.poll(() => table.getByRole('link').allInnerTexts()).toEqual(['Added user'])
+    await table.getByRole('cell', { name: 'mary' }).click()
+    const record = page.getByRole('complementary', { name: 'Record' })
+    await record.getByText('user.add').waitFor()
+    await page.reload()
+    await record.getByText('user.add').waitFor()
+    await page.keyboard.press('Escape')
+    await record.waitFor({ state: 'detached' })
+    await page.getByRole('searchbox').fill('nosuch:1')
+    await page.getByRole('alert').waitFor()
+    expect(await page.locator('mark').innerText()).toBe('nosuch:1')
+  })
+})
+
+describe('a viewer', () => {
+  it('sees no users, no arguments of commands, and marks nothing as seen', async () => {
+    const admin = await at('/')
+    await server.addUser(admin.context(), 'edith', 'viewer')
+    const page = await at('/log', 'edith')
+    await page.getByRole('link', { name: 'Added user' }).first().waitFor()
+    expect(await page.getByRole('navigation').getByRole('link', { name: 'Users' }).count()).toBe(0)
+    expect(await page.getByRole('button', { name: 'Mark all as seen' }).count()).toBe(0)
+    await page.goto(`${server.url}/users`)
+    await page.getByRole('heading', { name: 'No such page' }).waitFor()
+    await page.goto(`${server.url}/processes?q=pid:${process.pid}`)
+    const cells = page
+      .getByRole('table', { name: 'Processes' })
+      .getByRole('row')
+      .nth(1)
+      .getByRole('cell')
+    await cells.first().waitFor()
+    expect(await cells.last().innerText()).not.toContain(' ')
+  })
+
+  it('changes the own password and stays signed in', async () => {
+    const page = await at('/account', 'edith')
+    await page.getByLabel('Current password').fill('wrong')
+    await page.getByLabel('New password').fill('a new good password')
+    await page.getByLabel('The same again').fill('a new good password')
+    await page.getByRole('button', { name: 'Change password' }).click()
+    await page.getByText('the current password is wrong').waitFor()
+    await page.getByLabel('Current password').fill(password)
+    await page.getByRole('button', { name: 'Change password' }).click()
+    await page.getByText('Your password is changed.').waitFor()
+    await page.getByText('Live', { exact: true }).waitFor()
+    await page.reload()
+    await page.getByText('Live', { exact: true }).waitFor()
+  })
+})

@@ -1,0 +1,103 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { axe, Pages } from './browser'
+import { password, Server } from './server'
+
+let server: Server
+let pages: Pages
+
+beforeAll(async () => {
+  server = await Server.start()
+  pages = await Pages.launch()
+})
+afterAll(async () => {
+  await pages.close()
+  await server.remove()
+})
+afterEach(() => expect(pages.faults.splice(0)).toEqual([]))
+
+describe('a server without accounts', () => {
+  it('says so, and how one sets it up', async () => {
+    const page = await pages.open()
+    await page.goto(server.url)
+    await page.getByRole('heading', { name: 'Not set up yet' }).waitFor()
+    expect(await axe(page)).toEqual([])
+  })
+
+  it('refuses a wrong token, and says what to do', async () => {
+    const page = await pages.open()
+    await page.goto(`${server.url}/setup#token=WRONG`)
+    await page.getByLabel('User name').fill('ada')
+    await page.getByLabel('New password').fill(password)
+    await page.getByLabel('The same again').fill(password)
+    await page.getByRole('button', { name: 'Create administrator' }).click()
+    await page.getByText('exactly as the server printed it').waitFor()
+    expect(await page.getByRole('alert').innerText()).toContain('token is wrong')
+  })
+
+  it('is set up by its URL: the token leaves the address at once, the rules are told, and one is signed in', async () => {
+    const page = await pages.open()
+    await page.goto(await server.setupUrl())
+    await page.getByRole('heading', { name: 'Set up topdeck' }).waitFor()
+    expect(page.url()).toBe(`${server.url}/setup`)
+    expect(await axe(page)).toEqual([])
+
+    await page.getByLabel('User name').fill('Ada!')
+    await page.getByLabel('New password').fill('short')
+    await page.getByLabel('The same again').fill('shorter')
+    await page.getByRole('button', { name: 'Create administrator' }).click()
+    for (const [label, rule] of [
+      ['User name', 'Lower-case letters'],
+      ['New password', '12 to 256 characters'],
+      ['The same again', 'not the same'],
+    ] as const) {
+      const field = page.getByLabel(label)
+      expect(await field.getAttribute('aria-invalid')).toBe('true')
+      const hint = await field.getAttribute('aria-describedby')
+      expect(await page.locator(`[id="${hint}"]`).innerText()).toContain(rule)
+    }
+
+    await page.getByLabel('User name').fill('ada')
+    await page.getByLabel('New password').fill(password)
+    await page.getByLabel('The same again').fill(password)
+    await page.getByRole('button', { name: 'Create administrator' }).click()
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    await page.getByText('Live', { exact: true }).waitFor()
+    expect(new URL(page.url()).pathname).toBe('/')
+  })
+
+  it('is set up once: the URL then leads to the sign-in page', async () => {
+    const page = await pages.open()
+    await page.goto(`${server.url}/setup#token=USED`)
+    await page.getByText('set up already').waitFor()
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  })
+})
+
+describe('signing in', () => {
+  it('refuses a wrong password in words, and clears it', async () => {
+    const page = await pages.open()
+    await page.goto(server.url)
+    await page.getByLabel('User name').fill('ada')
+    await page.getByLabel('Password').fill('not the password')
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByText('The user name or the password is wrong.').waitFor()
+    expect(await page.getByLabel('Password').inputValue()).toBe('')
+    expect(await axe(page)).toEqual([])
+  })
+
+  it('leads to where one wanted to go, and out again', async () => {
+    const page = await pages.open()
+    await page.goto(`${server.url}/processes?q=topdeck`)
+    await page.getByLabel('User name').fill('ada')
+    await page.getByLabel('Password').fill(password)
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Processes' }).waitFor()
+    expect(await page.getByRole('searchbox').inputValue()).toBe('topdeck')
+
+    await page.getByRole('button', { name: 'You and your settings' }).click()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+    await page.reload()
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  })
+})

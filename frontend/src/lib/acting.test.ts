@@ -1,0 +1,251 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { Acting, actionsFor, isNamed } from './acting.svelte'
+import { ApiError } from './api'
+import type { Api } from './api'
+import type { Operations } from './operations.svelte'
+import type { Operation, Process, Service, ServiceReply } from './wire.gen'
+
+function service(name: string, part: Partial<Service> = {}): Service {
+  return {
+    name,
+    manager: 'systemd',
+    description: '',
+    loadState: 'loaded',
+    activeState: 'active',
+    subState: 'running',
+    unitFileState: 'enabled',
+    mainPid: 100,
+    pids: [100],
+    ports: [],
+    cpuPercent: null,
+    memory: null,
+    since: null,
+    ...part,
+  }
+}
+
+const process: Process = {
+  pid: 100,
+  startTime: 5,
+  startedAt: '2026-03-14T09:26:53Z',
+  ppid: 1,
+  user: 'www-data',
+  state: 'S',
+  nice: 0,
+  comm: 'web',
+  cmdline: '/usr/sbin/web',
+  cpuPercent: 0,
+  rss: 0,
+  vsize: 0,
+  threads: 1,
+  unit: 'web.service',
+}
+
+let detail: Partial<ServiceReply>
+let others: Service[]
+let refusal: ApiError | null
+let sent: [string, unknown][]
+let acting: Acting
+
+const operation = { id: '7' } as Operation
+const begun = vi.fn()
+const refused = vi.fn()
+const api = {
+  call: (method: string, path: string, body?: unknown) => {
+    if (method === 'POST') {
+      if (refusal) return Promise.reject(refusal)
+      sent.push([path, body])
+      return Promise.resolve({ operation })
+    }
+    if (path === '/services') return Promise.resolve({ services: others })
+    return Promise.resolve({
+      service: service('web.service'),
+      dependencies: {},
+      stopsToo: [],
+      guarded: '',
+      connected: [],
+      carriesSession: false,
+      errors: {},
+      ...detail,
+    } satisfies ServiceReply)
+  },
+} as unknown as Api
+
+const question = () => vi.waitFor(() => expect(acting.question).not.toBeNull())
+
+beforeEach(() => {
+  detail = {}
+  others = []
+  refusal = null
+  sent = []
+  begun.mockClear()
+  refused.mockClear()
+  acting = new Acting(api, { begun, refused } as unknown as Operations)
+})
+
+const actions = '/services/systemd%3Aweb.service/actions'
+
+describe('an act on a service', () => {
+  it.each(['start', 'stop', 'restart', 'reload', 'disable'] as const)(
+    'asks nothing where nothing is lost: %s',
+    async (action) => {
+      await acting.service('systemd:web.service', action)
+      expect(sent).toEqual([[actions, { action }]])
+      expect(begun).toHaveBeenCalledWith(operation)
+    },
+  )
+
+  it.each<[string, Partial<ServiceReply>]>([
+    ['what stops with it', { stopsToo: ['app.service'] }],
+    ['who is connected', { connected: [{ address: '10.0.0.9', connections: 2 }] }],
+    ['that the page itself comes through it', { carriesSession: true }],
+    ['what will start it again', { dependencies: { triggeredBy: ['web.socket'] } }],
+  ])('asks first, and tells %s', async (_, part) => {
+    detail = part
+    const done = acting.service('systemd:web.service', 'stop')
+    await question()
+    expect(acting.question).toMatchObject({ kind: 'service', action: 'stop', name: 'web.service' })
+    expect(sent).toEqual([])
+    acting.answer('yes')
+    await done
+    expect(acting.question).toBeNull()
+    expect(sent).toEqual([[actions, { action: 'stop' }]])
+  })
+
+  it('is not done when the answer is no, and that is no news', async () => {
+    detail = { stopsToo: ['app.service'] }
+    const done = acting.service('systemd:web.service', 'restart')
+    await question()
+    acting.answer('no')
+    await done
+    expect(sent).toEqual([])
+    expect(begun).not.toHaveBeenCalled()
+    expect(refused).not.toHaveBeenCalled()
+  })
+
+  it('names only those that run', async () => {
+    others = [service('app.service'), service('old.service', { activeState: 'inactive' })]
+    detail = { stopsToo: ['app.service', 'old.service', 'data.mount'] }
+    const done = acting.service('systemd:web.service', 'stop')
+    await question()
+    expect(acting.question).toMatchObject({ stakes: { stops: ['app.service', 'data.mount'] } })
+    acting.answer('no')
+    await done
+    others = [service('app.service', { activeState: 'failed' })]
+    detail = { stopsToo: ['app.service'] }
+    await acting.service('systemd:web.service', 'stop')
+    expect(sent).toHaveLength(1)
+  })
+
+  it('costs nothing when the service does not run', async () => {
+    const idle = service('web.service', { activeState: 'inactive' })
+    detail = { service: idle, stopsToo: ['app.service'] }
+    await acting.service('systemd:web.service', 'stop')
+    expect(sent).toHaveLength(1)
+  })
+
+  it('repeats the name of a guarded one', async () => {
+    detail = { guarded: 'is how one gets into this host' }
+    const done = acting.service('web', 'stop')
+    await question()
+    acting.answer('yes')
+    await done
+    expect(sent).toEqual([['/services/web/actions', { action: 'stop', confirm: 'web.service' }]])
+  })
+
+  it('that is refused is told, by what was asked for', async () => {
+    refusal = new ApiError('not_found', 'there is no service "web"')
+    await acting.service('systemd:web', 'start')
+    expect(refused).toHaveBeenCalledWith('Start service: web', refusal)
+  })
+
+  it('gives way to the next one that asks', async () => {
+    detail = { stopsToo: ['app.service'] }
+    const first = acting.service('systemd:web.service', 'stop')
+    await question()
+    const second = acting.service('systemd:web.service', 'restart')
+    await first
+    await vi.waitFor(() => expect(acting.question).toMatchObject({ action: 'restart' }))
+    acting.answer('yes')
+    await second
+    expect(sent).toEqual([[actions, { action: 'restart' }]])
+  })
+})
+
+describe('a signal', () => {
+  it.each(['STOP', 'CONT'] as const)(
+    'that can be taken back is sent at once: %s',
+    async (signal) => {
+      await acting.signal(process, signal)
+      expect(sent).toEqual([['/processes/100/signals', { signal, startTime: 5 }]])
+    },
+  )
+
+  it('that may end a process asks first, and offers to stop its service', async () => {
+    const done = acting.signal(process, 'KILL')
+    await question()
+    expect(acting.question).toMatchObject({ process, service: { name: 'web.service' } })
+    acting.answer('stop service')
+    await done
+    expect(sent).toEqual([[actions, { action: 'stop' }]])
+  })
+
+  it('to another process of a service offers no more than itself', async () => {
+    detail = { service: service('web.service', { mainPid: 99 }) }
+    const done = acting.signal(process, 'TERM')
+    await question()
+    expect(acting.question).toMatchObject({ service: null })
+    acting.answer('yes')
+    await done
+    expect(sent).toEqual([['/processes/100/signals', { signal: 'TERM', startTime: 5 }]])
+  })
+
+  it('that misses its process is told', async () => {
+    refusal = new ApiError('conflict', 'process 100 is another one by now')
+    await acting.signal(process, 'STOP')
+    expect(refused).toHaveBeenCalledWith('SIGSTOP: web (100)', refusal)
+  })
+})
+
+describe('a command', () => {
+  it('leads to its record', async () => {
+    expect(await acting.command('uptime', 60)).toBe('7')
+    expect(sent).toEqual([['/commands', { command: 'uptime', timeout: 60 }]])
+  })
+
+  it('that is refused leads nowhere', async () => {
+    refusal = new ApiError('invalid', 'a quote is not closed')
+    expect(await acting.command('echo "', 60)).toBeNull()
+    expect(refused).toHaveBeenCalledWith('Run command: echo "', refusal)
+  })
+})
+
+describe('a name that was typed', () => {
+  it.each([
+    ['ssh.service', true],
+    ['ssh', true],
+    [' ssh ', true],
+    ['', false],
+    ['.service', false],
+    ['sshd', false],
+  ])('%j is ssh.service: %s', (typed, same) => {
+    expect(isNamed(typed, 'ssh.service')).toBe(same)
+  })
+})
+
+describe('what is offered', () => {
+  it.each<[string, Partial<Service>, string[]]>([
+    ['runs', {}, ['restart', 'stop', 'reload', 'disable']],
+    ['does not', { activeState: 'inactive', unitFileState: 'disabled' }, ['start', 'enable']],
+    ['failed', { activeState: 'failed', unitFileState: 'static' }, ['start', 'reset-failed']],
+    ['is masked', { activeState: 'inactive', loadState: 'masked', unitFileState: 'masked' }, []],
+    ['is a script', { manager: 'sysv', unitFileState: '' }, ['restart', 'stop', 'reload']],
+    [
+      'is a script that cannot tell',
+      { manager: 'sysv', unitFileState: '', activeState: 'unknown' },
+      ['start', 'restart', 'stop', 'reload'],
+    ],
+  ])('for a service that %s', (_, part, want) => {
+    expect(actionsFor(service('web.service', part))).toEqual(want)
+  })
+})

@@ -1,0 +1,91 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { Api, ApiError } from './api'
+
+const json = (status: number, body: unknown) =>
+  new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json' } })
+const refusal = (status: number, code: string, position?: number) =>
+  json(status, { error: { code, message: 'why', position } })
+
+let api: Api
+const fetched = vi.fn<typeof fetch>()
+
+beforeEach(() => {
+  api = new Api()
+  fetched.mockReset()
+  vi.stubGlobal('fetch', fetched)
+})
+
+describe('a call', () => {
+  it('speaks JSON both ways', async () => {
+    fetched.mockResolvedValue(json(200, { a: 1 }))
+    expect(await api.call('POST', '/x', { b: 2 })).toEqual({ a: 1 })
+    const [url, init] = fetched.mock.calls[0] ?? []
+    expect(url).toBe('/api/v1/x')
+    expect(init).toMatchObject({
+      method: 'POST',
+      body: '{"b":2}',
+      headers: { 'Content-Type': 'application/json' },
+    })
+  })
+
+  it('may be answered with nothing', async () => {
+    fetched.mockResolvedValue(new Response(null, { status: 204 }))
+    expect(await api.call('DELETE', '/x')).toBeUndefined()
+  })
+
+  it('fails with the code, the words and the place of a refusal', async () => {
+    fetched.mockResolvedValue(refusal(400, 'invalid', 4))
+    await expect(api.call('GET', '/x')).rejects.toMatchObject({
+      code: 'invalid',
+      message: 'why',
+      position: 4,
+    })
+  })
+
+  it.each([
+    ['nothing answers', () => Promise.reject(new TypeError('fetch failed')), 'unreachable'],
+    [
+      'a proxy says that the server is gone',
+      () => Promise.resolve(new Response('<html>', { status: 502 })),
+      'unreachable',
+    ],
+    ['something else answers', () => Promise.resolve(new Response('<html>')), 'unreadable'],
+    ['an error has no code', () => Promise.resolve(json(500, { oops: true })), 'unreadable'],
+  ])('tells when %s', async (_, answer, code) => {
+    fetched.mockImplementation(answer)
+    await expect(api.call('GET', '/x')).rejects.toMatchObject({ code })
+  })
+
+  it('ends the session when the server knows of none', async () => {
+    api.onEnded = vi.fn()
+    fetched.mockImplementation(() => Promise.resolve(refusal(401, 'unauthenticated')))
+    await expect(api.call('POST', '/session', {}, { signingIn: true })).rejects.toThrow(ApiError)
+    expect(api.onEnded).not.toHaveBeenCalled()
+    await expect(api.call('GET', '/host')).rejects.toThrow(ApiError)
+    expect(api.onEnded).toHaveBeenCalledOnce()
+  })
+})
+
+describe('a call that needs the password again', () => {
+  it('is made once more when it was given', async () => {
+    api.onReauthenticate = vi.fn(() => Promise.resolve(true))
+    fetched
+      .mockResolvedValueOnce(refusal(403, 'reauthenticate'))
+      .mockResolvedValueOnce(json(200, { ok: true }))
+    expect(await api.call('GET', '/users')).toEqual({ ok: true })
+    expect(fetched).toHaveBeenCalledTimes(2)
+  })
+
+  it('fails when it was not', async () => {
+    fetched.mockResolvedValue(refusal(403, 'reauthenticate'))
+    await expect(api.call('GET', '/users')).rejects.toMatchObject({ code: 'reauthenticate' })
+    expect(fetched).toHaveBeenCalledOnce()
+  })
+
+  it('does not ask for ever', async () => {
+    api.onReauthenticate = vi.fn(() => Promise.resolve(true))
+    fetched.mockImplementation(() => Promise.resolve(refusal(403, 'reauthenticate')))
+    await expect(api.call('GET', '/users')).rejects.toMatchObject({ code: 'reauthenticate' })
+    expect(api.onReauthenticate).toHaveBeenCalledOnce()
+  })
+})

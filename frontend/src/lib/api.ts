@@ -1,0 +1,98 @@
+import type { ErrorReply } from './wire.gen'
+
+/** The contract's codes, and two of our own: the server could not be reached; its answer could not be read. */
+export type ErrorCode =
+  | 'invalid'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'reauthenticate'
+  | 'not_found'
+  | 'conflict'
+  | 'gone'
+  | 'too_many'
+  | 'unavailable'
+  | 'internal'
+  | 'unreachable'
+  | 'unreadable'
+
+/** A refusal. The message is the server's own words; position is where in a query the trouble starts. */
+export class ApiError extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    message = '',
+    readonly position?: number,
+  ) {
+    super(message)
+  }
+}
+
+/** What any failed call comes down to; a mistake of our own is thrown on. */
+export function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error
+  throw error
+}
+
+type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+
+interface CallOptions {
+  /** The session is what is being asked for: a refusal of it is an answer, not the end of a session. */
+  signingIn?: boolean
+  signal?: AbortSignal
+}
+
+/** The HTTP half of the contract: JSON both ways, refusals as ApiError. */
+export class Api {
+  /** Called when the server says that nobody is signed in. */
+  onEnded = () => {}
+  /** Asks for the password again; resolves to whether it was given. */
+  onReauthenticate = () => Promise.resolve(false)
+
+  async call<T>(
+    method: Method,
+    path: string,
+    body?: unknown,
+    options: CallOptions = {},
+  ): Promise<T> {
+    try {
+      return await this.#once<T>(method, path, body, options)
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      if (error.code === 'unauthenticated' && !options.signingIn) this.onEnded()
+      if (error.code !== 'reauthenticate' || !(await this.onReauthenticate())) throw error
+      return this.#once<T>(method, path, body, options)
+    }
+  }
+
+  async #once<T>(method: Method, path: string, body: unknown, options: CallOptions): Promise<T> {
+    let response: Response
+    try {
+      response = await fetch('/api/v1' + path, {
+        method,
+        headers: { 'Content-Type': 'application/json' },
+        body: body === undefined ? null : JSON.stringify(body),
+        signal: options.signal ?? null,
+        cache: 'no-store',
+      })
+    } catch (error) {
+      if (options.signal?.aborted) throw error
+      throw new ApiError('unreachable')
+    }
+    if (response.status === 204) return undefined as T
+    let answer: unknown
+    try {
+      answer = await response.json()
+    } catch {
+      // A proxy in between answers in HTML when the server behind it is gone.
+      throw new ApiError(
+        response.status >= 502 ? 'unreachable' : 'unreadable',
+        `${response.status}`,
+      )
+    }
+    if (response.ok) return answer as T
+    const refusal = (answer as Partial<ErrorReply>).error
+    if (!refusal?.code) throw new ApiError('unreadable', `${response.status}`)
+    throw new ApiError(refusal.code as ErrorCode, refusal.message, refusal.position)
+  }
+}
+
+export const api = new Api()

@@ -1,0 +1,54 @@
+import { MediaQuery } from 'svelte/reactivity'
+import { Acting } from './acting.svelte'
+import { api, ApiError } from './api'
+import { HostFacts } from './host.svelte'
+import { Live } from './live.svelte'
+import type { Probe } from './live.svelte'
+import { Operations } from './operations.svelte'
+import { Session } from './session.svelte'
+import { SummaryStore } from './summary.svelte'
+
+export const session = new Session(api)
+export const operations = new Operations(api)
+export const acting = new Acting(api, operations)
+
+export const live = new Live(
+  {
+    open: () =>
+      new WebSocket(new URL('/api/v1/live', location.href.replace(/^http/, 'ws')), 'topdeck.v1'),
+    probe,
+    random: Math.random,
+  },
+  {
+    hello: ({ username, role, unseen, commands }) => {
+      session.confirm(username, role)
+      acting.commands = commands && role === 'admin'
+      void operations.welcome(username, unseen)
+    },
+    operation: ({ operation, unseen }) => operations.arrived(operation, unseen),
+    unseen: (unseen) => operations.counted(unseen),
+    ended: () => session.leave(true),
+  },
+)
+
+export const summary = new SummaryStore(live, api)
+export const host = new HostFacts(api)
+
+api.onEnded = () => session.leave(true)
+
+/** Too narrow for tables: they become lists. */
+export const narrow = new MediaQuery('(max-width: 719px)', false)
+/** Room for the columns that one misses least. */
+export const wide = new MediaQuery('(min-width: 1200px)', true)
+
+async function probe(): Promise<Probe> {
+  try {
+    const signal = AbortSignal.timeout(5_000)
+    await api.call('GET', '/session', undefined, { signingIn: true, signal })
+    return 'answers'
+  } catch (error) {
+    if (!(error instanceof ApiError)) return 'unreachable'
+    if (error.code === 'unauthenticated' || error.code === 'unavailable') return 'signed out'
+    return error.code === 'unreachable' ? 'unreachable' : 'answers'
+  }
+}

@@ -1,0 +1,25 @@
+import type { ApiError } from './api'
+import { i18n } from './i18n.svelte'
+
+/**
+ * A refusal in words. The server's own sentence says it all to who reads its language; who does not is told first what
+ * it comes down to.
+ */
+export function explain(failure: ApiError, signingIn = false): { title: string; detail: string } {
+  const { failures, login } = i18n.t
+  const { code } = failure
+  if (signingIn && code === 'unauthenticated') return { title: login.wrong, detail: '' }
+  const said = sentence(failure.message)
+  const ours = code === 'unreachable' || code === 'unreadable'
+  if (said === '' || ours || i18n.language !== 'en') return { title: failures[code], detail: said }
+  return { title: said, detail: '' }
+}
+
+/** With a capital and a full stop, unless it begins with a name. */
+export function sentence(text: string): string {
+  const trimmed = text.trim()
+  const begun = /^[a-z]+[ ,]/.test(trimmed)
+    ? trimmed.charAt(0).toUpperCase() + trimmed.slice(1)
+    : trimmed
+  return begun === '' || /[.!?:…。]$/.test(begun) ? begun : `${begun}.`
+}

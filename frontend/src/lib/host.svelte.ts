@@ -1,0 +1,29 @@
+import { asApiError } from './api'
+import type { Api, ApiError } from './api'
+import type { Host } from './wire.gen'
+
+/** The facts of the host. Nothing of it is pushed: whoever shows it asks for it again from time to time. */
+export class HostFacts {
+  facts = $state.raw<Host | null>(null)
+  failure = $state.raw<ApiError | null>(null)
+
+  #api: Api
+
+  constructor(api: Api) {
+    this.#api = api
+  }
+
+  async load() {
+    try {
+      this.facts = await this.#api.call<Host>('GET', '/host')
+      this.failure = null
+    } catch (error) {
+      this.failure = asApiError(error)
+    }
+  }
+
+  /** Somebody else may sign in next. */
+  forget() {
+    this.facts = this.failure = null
+  }
+}

@@ -1,0 +1,169 @@
+import { flushSync } from 'svelte'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { LiveList } from './list.svelte'
+import type { Query, RowKind } from './list.svelte'
+import type { Live, Subject, Watcher } from './live.svelte'
+
+interface Row {
+  id: string
+  name: string
+  load: number | null
+}
+
+const kind: RowKind<Row> = {
+  topic: 'processes',
+  key: (row) => row.id,
+  value: (row, column) => row[column as keyof Row],
+}
+
+let subjects: Subject[]
+let watcher: Watcher<Row>
+const close = vi.fn()
+
+const live = {
+  watch: (subject: Subject, heard: Watcher<Row>) => {
+    subjects.push(subject)
+    watcher = heard
+    return { change: (next: Subject) => subjects.push(next), close }
+  },
+} as unknown as Live
+
+const byName: Query = { q: '', sort: 'name', order: 'asc' }
+
+function rows(...list: [string, string, number | null][]): Row[] {
+  return list.map(([id, name, load]) => ({ id, name, load }))
+}
+
+function snapshot(list: Row[], matched = list.length) {
+  watcher.snapshot?.({
+    type: 'snapshot',
+    view: 1,
+    seq: 1,
+    time: '2026-03-14T09:26:53Z',
+    total: 99,
+    matched,
+    rows: list,
+    errors: {},
+  })
+  flushSync()
+}
+
+function delta(upsert: Row[], remove: string[] = []) {
+  watcher.delta?.({
+    type: 'delta',
+    view: 1,
+    seq: 2,
+    time: '2026-03-14T09:26:54Z',
+    total: 98,
+    matched: 3,
+    upsert,
+    remove,
+    ended: [],
+    errors: { owners: 'root is needed' },
+  })
+  flushSync()
+}
+
+const ids = (list: LiveList<Row>) => list.rows.map(({ id }) => id)
+
+beforeEach(() => {
+  subjects = []
+  close.mockClear()
+})
+
+describe('a live list', () => {
+  it('loads until the first snapshot', () => {
+    const list = new LiveList(live, kind, byName)
+    expect(list.loading).toBe(true)
+    snapshot([])
+    expect(list.loading).toBe(false)
+    expect(list).toMatchObject({ total: 99, matched: 0 })
+  })
+
+  it('applies what was removed, then what changed or came', () => {
+    const list = new LiveList(live, kind, byName)
+    snapshot(rows(['1', 'a', 1], ['2', 'b', 2], ['3', 'c', 3]))
+    delta(rows(['2', 'z', 2], ['1', 'a', 7], ['4', 'd', 4]), ['3', '1'])
+    expect(list.rows.map(({ id, load }) => [id, load])).toEqual([
+      ['1', 7],
+      ['4', 4],
+      ['2', 2],
+    ])
+    expect(list).toMatchObject({
+      total: 98,
+      matched: 3,
+      time: '2026-03-14T09:26:54Z',
+      errors: { owners: 'root is needed' },
+    })
+  })
+
+  it('forgets the old rows with a new snapshot', () => {
+    const list = new LiveList(live, kind, byName)
+    snapshot(rows(['1', 'a', 1]))
+    snapshot(rows(['2', 'b', 2]))
+    expect(ids(list)).toEqual(['2'])
+  })
+
+  it('shows changed values where the row stands', () => {
+    const list = new LiveList(live, kind, byName)
+    snapshot(rows(['1', 'a', 1]))
+    delta(rows(['1', 'a', 5]))
+    expect(list.rows[0]?.load).toBe(5)
+  })
+})
+
+describe('the order of a list', () => {
+  it.each([
+    ['name', 'asc', ['3', '1', '20', '2']],
+    ['name', 'desc', ['2', '1', '20', '3']],
+    ['load', 'desc', ['1', '20', '2', '3']],
+    ['load', 'asc', ['2', '1', '20', '3']],
+    ['nothing', 'desc', ['1', '2', '3', '20']],
+  ] as const)('by %s, %s: the equal by key, the unknown last', (sort, order, expected) => {
+    const list = new LiveList(live, kind, { q: '', sort, order })
+    snapshot(rows(['20', 'b', 9], ['1', 'b', 9], ['2', 'c', 1], ['3', 'a', null]))
+    expect(ids(list)).toEqual(expected)
+  })
+
+  it('changes at once, without asking the server', () => {
+    const list = new LiveList(live, kind, byName)
+    snapshot(rows(['1', 'a', 1], ['2', 'b', 2]))
+    list.query({ q: '', sort: 'load', order: 'desc' })
+    expect(ids(list)).toEqual(['2', '1'])
+    expect(subjects).toEqual([{ topic: 'processes' }])
+  })
+
+  it('is asked of the server where that holds rows back', () => {
+    const list = new LiveList(live, kind, byName)
+    snapshot(rows(['1', 'a', 1], ['2', 'b', 2]), 30_000)
+    list.query({ q: '', sort: 'load', order: 'desc' })
+    expect(subjects.at(-1)).toEqual({ topic: 'processes', sort: 'load', order: 'desc' })
+  })
+})
+
+describe('the query of a list', () => {
+  it('is the server’s', () => {
+    const list = new LiveList(live, kind, { ...byName, q: 'nginx' })
+    expect(subjects).toEqual([{ topic: 'processes', q: 'nginx' }])
+    list.query({ ...byName, q: 'sshd' })
+    list.query({ ...byName, q: 'sshd' })
+    list.query(byName)
+    expect(subjects.slice(1)).toEqual([{ topic: 'processes', q: 'sshd' }, { topic: 'processes' }])
+  })
+
+  it('that is refused leaves the rows, until one is not', () => {
+    const list = new LiveList(live, kind, byName)
+    snapshot(rows(['1', 'a', 1]))
+    list.query({ ...byName, q: 'cpu>' })
+    watcher.refused?.({ code: 'invalid', message: 'no value', position: 4 })
+    expect(list.refused?.position).toBe(4)
+    expect(ids(list)).toEqual(['1'])
+    snapshot([])
+    expect(list.refused).toBeNull()
+  })
+
+  it('ends with the list', () => {
+    new LiveList(live, kind, byName).close()
+    expect(close).toHaveBeenCalledOnce()
+  })
+})

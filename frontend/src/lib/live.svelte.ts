@@ -1,0 +1,345 @@
+import type {
+  ClientMessage,
+  DeltaMessage,
+  ErrorBody,
+  HelloMessage,
+  JournalMessage,
+  OperationMessage,
+  OutputMessage,
+  ServerMessage,
+  SnapshotMessage,
+  SummaryMessage,
+  Watch,
+} from './wire.gen'
+
+/** What is asked of the server in a watch; its id is the connection's own affair. */
+export type Subject = Omit<Watch, 'id'>
+
+/** Who is told what a watch brings. The rows' type follows from the topic, which the caller chose. */
+export interface Watcher<Row = unknown> {
+  snapshot?(message: SnapshotMessage<Row>): void
+  delta?(message: DeltaMessage<Row>): void
+  summary?(message: SummaryMessage): void
+  /** A watch of events begins, or begins anew after a gap: first comes what there is, then what is added. */
+  began?(): void
+  journal?(message: JournalMessage): void
+  output?(message: OutputMessage): void
+  /** The server refused the watch. */
+  refused?(error: ErrorBody): void
+}
+
+/** How the connection stands: off (nobody signed in), opening, live, or waiting to try again. */
+export type LiveState = 'off' | 'opening' | 'live' | 'waiting'
+
+/**
+ * Why there is no connection: it broke; the server said that it stops; it cut us off for being slow; nothing answers;
+ * or HTTP works and the WebSocket does not, as behind a proxy that does not pass it.
+ */
+export type LostReason = 'broken' | 'stopped' | 'slow' | 'unreachable' | 'blocked'
+
+/** What a plain request told after a connection that never opened. */
+export type Probe = 'answers' | 'signed out' | 'unreachable'
+
+/** What the connection needs of the world around it. */
+export interface LiveWorld {
+  open(): WebSocket
+  probe(): Promise<Probe>
+  random(): number
+}
+
+export interface LiveEvents {
+  hello(message: HelloMessage): void
+  operation(message: OperationMessage): void
+  unseen(unseen: number): void
+  /** The session ended; the connection is off and stays so. */
+  ended(): void
+}
+
+const goingAway = 1001
+const sessionEnded = 4001
+const slow = 4008
+
+const firstPause = 500
+const longestPause = 20_000
+const openingLimit = 10_000
+/** A connection that brought nothing for so long is asked for an answer, which must come within a second span. */
+const quietLimit = 20_000
+const answerLimit = 8_000
+
+/** One subject that is watched for as long as it is not closed, over however many connections that takes. */
+export class Watching {
+  /** The id and the view that it has on this connection; null while the server has not been asked, or not answered. */
+  id: string | null = null
+  view: number | null = null
+  /** The last message that was applied; null until a snapshot came. */
+  seq: number | null = null
+
+  constructor(
+    readonly live: Live,
+    public subject: Subject,
+    readonly watcher: Watcher,
+  ) {}
+
+  /** Watches something else instead; the watcher gets a snapshot of that. */
+  change(subject: Subject) {
+    this.subject = subject
+    this.live.renew(this)
+  }
+
+  close() {
+    this.live.drop(this)
+  }
+}
+
+/**
+ * The one WebSocket of the app. It comes back by itself: with a growing pause, and at once when the page is shown, gets
+ * the focus or the network returns. Watches live on across connections; a hidden page has none at the server.
+ */
+export class Live {
+  state = $state<LiveState>('off')
+  lost = $state<LostReason | null>(null)
+  /** When the next attempt is made, in milliseconds of Date.now(). */
+  retryAt = $state(0)
+  /** When the connection was lost: the age of what the page shows. */
+  lostAt = $state(0)
+  /** The server serves another build of the app than this page is. */
+  outdated = $state(false)
+
+  #world: LiveWorld
+  #events: LiveEvents
+  #socket: WebSocket | null = null
+  #watches = new Set<Watching>()
+  #ids = 0
+  #attempts = 0
+  #build = ''
+  #heard = 0
+  #hidden = false
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #pulse: ReturnType<typeof setInterval> | undefined
+
+  constructor(world: LiveWorld, events: LiveEvents) {
+    this.#world = world
+    this.#events = events
+  }
+
+  /** Connects, and stays connected until stop. */
+  start() {
+    if (this.state !== 'off') return
+    this.#hidden = document.hidden
+    document.addEventListener('visibilitychange', this.#shown)
+    addEventListener('online', this.#hurry)
+    addEventListener('focus', this.#hurry)
+    this.#pulse = setInterval(() => this.#check(), 5_000)
+    this.#open()
+  }
+
+  /** Disconnects; watches are kept for the next start. */
+  stop() {
+    document.removeEventListener('visibilitychange', this.#shown)
+    removeEventListener('online', this.#hurry)
+    removeEventListener('focus', this.#hurry)
+    clearInterval(this.#pulse)
+    clearTimeout(this.#timer)
+    this.#forget()
+    this.state = 'off'
+    this.lost = null
+    this.#attempts = 0
+  }
+
+  watch<Row>(subject: Subject, watcher: Watcher<Row>): Watching {
+    const watching = new Watching(this, subject, watcher as Watcher)
+    this.#watches.add(watching)
+    this.renew(watching)
+    return watching
+  }
+
+  /** Asks for a watch anew: under a new id, so that what the old one still brings is not taken for its own. */
+  renew(watching: Watching) {
+    this.#release(watching)
+    if (this.state !== 'live' || this.#hidden) return
+    watching.id = `w${++this.#ids}`
+    this.#send({ watch: { id: watching.id, ...watching.subject } })
+  }
+
+  drop(watching: Watching) {
+    this.#release(watching)
+    this.#watches.delete(watching)
+  }
+
+  /** Tries again now. */
+  readonly #hurry = () => {
+    if (this.state === 'waiting') this.#open()
+    else this.#check()
+  }
+
+  readonly #shown = () => {
+    if (this.#hidden === document.hidden) return
+    this.#hidden = document.hidden
+    if (this.state === 'live') {
+      for (const watching of this.#watches) {
+        if (this.#hidden) this.#release(watching)
+        else this.renew(watching)
+      }
+    }
+    if (!this.#hidden) this.#hurry()
+  }
+
+  retry() {
+    if (this.state === 'waiting') this.#open()
+  }
+
+  #release(watching: Watching) {
+    if (watching.id !== null) this.#send({ unwatch: { id: watching.id } })
+    watching.id = watching.view = watching.seq = null
+  }
+
+  #send(message: ClientMessage) {
+    // A socket that is about to close takes nothing more; that it closed is told soon.
+    if (this.state !== 'live' || this.#socket?.readyState !== WebSocket.OPEN) return
+    this.#socket.send(JSON.stringify(message))
+  }
+
+  #open() {
+    clearTimeout(this.#timer)
+    this.#forget()
+    this.state = 'opening'
+    const socket = this.#world.open()
+    this.#socket = socket
+    socket.onmessage = (event) => this.#receive(JSON.parse(event.data as string) as ServerMessage)
+    socket.onclose = (event) => void this.#closed(socket, event.code)
+    this.#timer = setTimeout(() => void this.#closed(socket, 0), openingLimit)
+  }
+
+  /** Lets go of the socket, and with it of every view; nothing that it still says is heard. */
+  #forget() {
+    const socket = this.#socket
+    this.#socket = null
+    for (const watching of this.#watches) watching.id = watching.view = watching.seq = null
+    if (!socket) return
+    socket.onmessage = socket.onclose = null
+    socket.close()
+  }
+
+  async #closed(socket: WebSocket, code: number) {
+    if (socket !== this.#socket) return
+    clearTimeout(this.#timer)
+    const wasLive = this.state === 'live'
+    this.#forget()
+    if (code === sessionEnded) {
+      this.stop()
+      this.#events.ended()
+      return
+    }
+    if (this.lostAt === 0) this.lostAt = Date.now()
+    this.state = 'waiting'
+    this.lost = code === goingAway ? 'stopped' : code === slow ? 'slow' : 'broken'
+    this.#schedule()
+    if (wasLive) return
+    // A WebSocket does not say why it was not let in; a plain request does.
+    const probe = await this.#world.probe()
+    if (this.state !== 'waiting') return
+    if (probe === 'signed out') {
+      this.stop()
+      this.#events.ended()
+    } else {
+      this.lost = probe === 'answers' ? 'blocked' : 'unreachable'
+    }
+  }
+
+  #schedule() {
+    const pause = Math.min(longestPause, firstPause * 2 ** this.#attempts++)
+    const wait = pause * (0.5 + this.#world.random() / 2)
+    this.retryAt = Date.now() + wait
+    this.#timer = setTimeout(() => this.#open(), wait)
+  }
+
+  /** A connection can be dead without anybody having said so: a network that went away, a laptop that slept. */
+  #check() {
+    if (this.state !== 'live' || this.#hidden || !this.#socket) return
+    const quiet = Date.now() - this.#heard
+    if (quiet > quietLimit + answerLimit) {
+      void this.#closed(this.#socket, 0)
+    } else if (quiet > quietLimit) {
+      const [watching] = this.#watches
+      if (watching) this.renew(watching)
+      else this.#send({ unwatch: { id: 'nothing' } })
+    }
+  }
+
+  #receive(message: ServerMessage) {
+    this.#heard = Date.now()
+    switch (message.type) {
+      case 'hello':
+        return this.#welcome(message)
+      case 'operation':
+        return this.#events.operation(message)
+      case 'unseen':
+        return this.#events.unseen(message.unseen)
+      case 'watching':
+        for (const watching of this.#watches) {
+          if (watching.id !== message.id) continue
+          watching.view = message.view
+          watching.watcher.began?.()
+        }
+        return
+      case 'error':
+        for (const watching of this.#watches) {
+          if (watching.id !== message.id) continue
+          watching.id = null
+          watching.watcher.refused?.(message.error)
+        }
+        return
+      case 'snapshot':
+      case 'delta':
+      case 'summary':
+      case 'journal':
+      case 'output':
+        for (const watching of this.#watches) {
+          if (watching.view === message.view) this.#apply(watching, message)
+        }
+    }
+  }
+
+  #apply(
+    watching: Watching,
+    message:
+      | SnapshotMessage<unknown>
+      | DeltaMessage<unknown>
+      | SummaryMessage
+      | JournalMessage
+      | OutputMessage,
+  ) {
+    const { watcher, seq } = watching
+    switch (message.type) {
+      case 'summary':
+        watching.seq = message.seq
+        return watcher.summary?.(message)
+      case 'journal':
+        return watcher.journal?.(message)
+      case 'output':
+        return watcher.output?.(message)
+      case 'snapshot':
+        watching.seq = message.seq
+        return watcher.snapshot?.(message)
+      case 'delta':
+        // Before the snapshot there is nothing to apply to; what is not newer was in the snapshot already.
+        if (seq === null || message.seq <= seq) return
+        if (message.seq > seq + 1) return this.renew(watching)
+        watching.seq = message.seq
+        return watcher.delta?.(message)
+    }
+  }
+
+  #welcome(message: HelloMessage) {
+    clearTimeout(this.#timer)
+    this.state = 'live'
+    this.lost = null
+    this.lostAt = 0
+    // Being let in is not enough to start over with short pauses: who is cut off again at once goes on waiting longer.
+    this.#timer = setTimeout(() => (this.#attempts = 0), 5_000)
+    if (this.#build === '') this.#build = message.build
+    this.outdated = this.#build !== message.build
+    this.#events.hello(message)
+    for (const watching of this.#watches) this.renew(watching)
+  }
+}

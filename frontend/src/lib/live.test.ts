@@ -1,0 +1,409 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Live } from './live.svelte'
+import type { LiveEvents, Probe, Watcher } from './live.svelte'
+import type { ClientMessage } from './wire.gen'
+
+/** The server's end of a WebSocket. */
+class FakeSocket {
+  onmessage: ((event: { data: string }) => void) | null = null
+  onclose: ((event: { code: number }) => void) | null = null
+  sent: ClientMessage[] = []
+  readyState: number = WebSocket.OPEN
+  closed = false
+
+  send(text: string) {
+    this.sent.push(JSON.parse(text) as ClientMessage)
+  }
+
+  close() {
+    this.closed = true
+  }
+
+  say(message: object) {
+    this.onmessage?.({ data: JSON.stringify(message) })
+  }
+
+  hello(build = 'b1') {
+    this.say({ type: 'hello', build, username: 'ada', role: 'admin', unseen: 0 })
+  }
+
+  /** The id of the newest watch. */
+  get asked(): string {
+    return this.sent.findLast(({ watch }) => watch)?.watch?.id ?? ''
+  }
+}
+
+let sockets: FakeSocket[]
+let probe: Probe
+let hidden: boolean
+let live: Live
+let events: LiveEvents
+
+const socket = () => sockets.at(-1) as FakeSocket
+
+function watcher() {
+  return { snapshot: vi.fn(), delta: vi.fn(), summary: vi.fn(), refused: vi.fn() } satisfies Watcher
+}
+
+/** A watch that the server answered with a view and a snapshot. */
+function watched(view = 7, seq = 10) {
+  const heard = watcher()
+  const watching = live.watch({ topic: 'processes' }, heard)
+  answer(view, seq)
+  return { heard, watching }
+}
+
+function answer(view: number, seq: number) {
+  socket().say({ type: 'watching', id: socket().asked, view })
+  socket().say({ type: 'snapshot', view, seq, rows: [] })
+}
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  sockets = []
+  probe = 'answers'
+  hidden = false
+  vi.spyOn(document, 'hidden', 'get').mockImplementation(() => hidden)
+  events = { hello: vi.fn(), operation: vi.fn(), unseen: vi.fn(), ended: vi.fn() }
+  live = new Live(
+    {
+      open: () => {
+        sockets.push(new FakeSocket())
+        return socket() as unknown as WebSocket
+      },
+      probe: () => Promise.resolve(probe),
+      random: () => 1,
+    },
+    events,
+  )
+})
+afterEach(() => {
+  live.stop()
+  vi.useRealTimers()
+})
+
+function connect() {
+  live.start()
+  socket().hello()
+}
+
+function hide(value: boolean) {
+  hidden = value
+  document.dispatchEvent(new Event('visibilitychange'))
+}
+
+describe('a connection', () => {
+  it('is live from the hello on, and passes it on', () => {
+    live.start()
+    expect(live.state).toBe('opening')
+    socket().hello()
+    expect(live.state).toBe('live')
+    expect(events.hello).toHaveBeenCalledWith(expect.objectContaining({ username: 'ada' }))
+  })
+
+  it('passes on operations and the count of the unseen', () => {
+    connect()
+    socket().say({ type: 'operation', operation: { id: '3' }, unseen: 2 })
+    socket().say({ type: 'unseen', unseen: 0 })
+    expect(events.operation).toHaveBeenCalledWith(expect.objectContaining({ unseen: 2 }))
+    expect(events.unseen).toHaveBeenCalledWith(0)
+  })
+
+  it('notices a newer build', () => {
+    connect()
+    expect(live.outdated).toBe(false)
+    socket().onclose?.({ code: 1001 })
+    vi.advanceTimersByTime(1_000)
+    socket().hello('b2')
+    expect(live.outdated).toBe(true)
+  })
+})
+
+describe('a watch', () => {
+  it('gets its view’s snapshot and the deltas that follow', () => {
+    connect()
+    const { heard } = watched(7, 10)
+    socket().say({ type: 'delta', view: 7, seq: 11 })
+    socket().say({ type: 'delta', view: 8, seq: 12 })
+    socket().say({ type: 'delta', view: 7, seq: 12 })
+    expect(heard.snapshot).toHaveBeenCalledOnce()
+    expect(heard.delta.mock.calls.map(([m]) => (m as { seq: number }).seq)).toEqual([11, 12])
+  })
+
+  it('begun before the connection is asked for once there is one', () => {
+    const heard = watcher()
+    live.watch({ topic: 'sockets', q: 'nginx' }, heard)
+    connect()
+    expect(socket().sent).toEqual([{ watch: { id: 'w1', topic: 'sockets', q: 'nginx' } }])
+  })
+
+  it('ignores what the snapshot holds already', () => {
+    connect()
+    const { heard } = watched(7, 10)
+    socket().say({ type: 'delta', view: 7, seq: 10 })
+    expect(heard.delta).not.toHaveBeenCalled()
+    expect(socket().sent).toHaveLength(1)
+  })
+
+  it('ignores deltas before its snapshot', () => {
+    connect()
+    const heard = watcher()
+    live.watch({ topic: 'processes' }, heard)
+    socket().say({ type: 'watching', id: 'w1', view: 7 })
+    socket().say({ type: 'delta', view: 7, seq: 5 })
+    expect(heard.delta).not.toHaveBeenCalled()
+    expect(socket().sent).toHaveLength(1)
+  })
+
+  it('is asked for anew after a gap, and ignores the rest until the new snapshot', () => {
+    connect()
+    const { heard } = watched(7, 10)
+    socket().say({ type: 'delta', view: 7, seq: 12 })
+    expect(socket().sent.slice(1)).toEqual([
+      { unwatch: { id: 'w1' } },
+      { watch: { id: 'w2', topic: 'processes' } },
+    ])
+    socket().say({ type: 'delta', view: 7, seq: 13 })
+    answer(7, 14)
+    socket().say({ type: 'delta', view: 7, seq: 15 })
+    expect(heard.delta).toHaveBeenCalledOnce()
+    expect(heard.snapshot).toHaveBeenCalledTimes(2)
+  })
+
+  it('changes what it watches under a new id', () => {
+    connect()
+    const { watching, heard } = watched()
+    watching.change({ topic: 'processes', q: 'sshd' })
+    expect(socket().sent.slice(1)).toEqual([
+      { unwatch: { id: 'w1' } },
+      { watch: { id: 'w2', topic: 'processes', q: 'sshd' } },
+    ])
+    socket().say({ type: 'delta', view: 7, seq: 11 })
+    expect(heard.delta).not.toHaveBeenCalled()
+  })
+
+  it('tells a refusal, and may be changed after it', () => {
+    connect()
+    const heard = watcher()
+    const watching = live.watch({ topic: 'processes', q: 'cpu>' }, heard)
+    const error = { code: 'invalid', message: 'no value', position: 4 }
+    socket().say({ type: 'error', id: 'w1', error })
+    expect(heard.refused).toHaveBeenCalledWith(error)
+    watching.change({ topic: 'processes', q: 'cpu>5' })
+    expect(socket().sent.at(-1)).toEqual({ watch: { id: 'w2', topic: 'processes', q: 'cpu>5' } })
+    expect(socket().sent).toHaveLength(2)
+  })
+
+  it('ends', () => {
+    connect()
+    const { watching, heard } = watched()
+    watching.close()
+    expect(socket().sent.at(-1)).toEqual({ unwatch: { id: 'w1' } })
+    socket().say({ type: 'delta', view: 7, seq: 11 })
+    expect(heard.delta).not.toHaveBeenCalled()
+  })
+
+  it('of the summary takes what comes, gap or not', () => {
+    connect()
+    const heard = watcher()
+    live.watch({ topic: 'summary' }, heard)
+    socket().say({ type: 'watching', id: 'w1', view: 3 })
+    for (const seq of [4, 5, 9]) socket().say({ type: 'summary', view: 3, seq })
+    expect(heard.summary).toHaveBeenCalledTimes(3)
+    expect(socket().sent).toHaveLength(1)
+  })
+})
+
+describe('a lost connection', () => {
+  it('comes back by itself, and its watches with it', async () => {
+    connect()
+    watched()
+    socket().onclose?.({ code: 1006 })
+    expect(live).toMatchObject({ state: 'waiting', lost: 'broken', retryAt: Date.now() + 500 })
+    expect(live.lostAt).toBe(Date.now())
+    await vi.advanceTimersByTimeAsync(500)
+    expect(sockets).toHaveLength(2)
+    socket().hello()
+    expect(socket().sent).toEqual([{ watch: { id: 'w2', topic: 'processes' } }])
+    expect(live).toMatchObject({ state: 'live', lost: null, lostAt: 0 })
+  })
+
+  it('is tried again after ever longer pauses', async () => {
+    connect()
+    socket().onclose?.({ code: 1006 })
+    const pauses: number[] = []
+    for (let i = 0; i < 8; i++) {
+      pauses.push(live.retryAt - Date.now())
+      await vi.advanceTimersByTimeAsync(live.retryAt - Date.now())
+      socket().onclose?.({ code: 1006 })
+    }
+    expect(pauses).toEqual([500, 1000, 2000, 4000, 8000, 16000, 20000, 20000])
+  })
+
+  it('keeps its age over attempts that fail', async () => {
+    connect()
+    socket().onclose?.({ code: 1006 })
+    const since = live.lostAt
+    await vi.advanceTimersByTimeAsync(500)
+    socket().onclose?.({ code: 1006 })
+    expect(live.lostAt).toBe(since)
+  })
+
+  it.each(['online', 'focus'])('is tried again at once on %s', (event) => {
+    connect()
+    socket().onclose?.({ code: 1006 })
+    dispatchEvent(new Event(event))
+    expect(sockets).toHaveLength(2)
+  })
+
+  it('is tried again at once when the page is shown', () => {
+    connect()
+    hide(true)
+    socket().onclose?.({ code: 1006 })
+    hide(false)
+    expect(sockets).toHaveLength(2)
+  })
+
+  it.each([
+    [1001, 'stopped'],
+    [4008, 'slow'],
+    [1006, 'broken'],
+  ])('by close code %d is %s', (code, reason) => {
+    connect()
+    socket().onclose?.({ code })
+    expect(live.lost).toBe(reason)
+  })
+
+  it.each([
+    ['answers', 'blocked'],
+    ['unreachable', 'unreachable'],
+  ] as const)('that never opened while HTTP %s is %s', async (answer, reason) => {
+    probe = answer
+    live.start()
+    socket().onclose?.({ code: 1006 })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(live).toMatchObject({ state: 'waiting', lost: reason })
+  })
+
+  it('that never opens nor closes is given up', async () => {
+    live.start()
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(sockets[0]?.closed).toBe(true)
+    expect(live.state).toBe('waiting')
+  })
+
+  it('does not start over with short pauses when it is cut off again at once', async () => {
+    connect()
+    for (let i = 0; i < 4; i++) {
+      socket().onclose?.({ code: 4008 })
+      await vi.advanceTimersByTimeAsync(live.retryAt - Date.now())
+      socket().hello()
+    }
+    socket().onclose?.({ code: 4008 })
+    expect(live.retryAt - Date.now()).toBe(8000)
+    await vi.advanceTimersByTimeAsync(8000)
+    socket().hello()
+    await vi.advanceTimersByTimeAsync(6000)
+    socket().onclose?.({ code: 4008 })
+    expect(live.retryAt - Date.now()).toBe(500)
+  })
+})
+
+describe('a session that ended', () => {
+  it('ends the connection for good', async () => {
+    connect()
+    socket().onclose?.({ code: 4001 })
+    expect(events.ended).toHaveBeenCalledOnce()
+    expect(live.state).toBe('off')
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(sockets).toHaveLength(1)
+  })
+
+  it('is found out when the connection is refused', async () => {
+    probe = 'signed out'
+    live.start()
+    socket().onclose?.({ code: 1006 })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(events.ended).toHaveBeenCalledOnce()
+    expect(live.state).toBe('off')
+  })
+})
+
+describe('a connection that is closing', () => {
+  it('is sent nothing more', () => {
+    connect()
+    const { watching } = watched()
+    socket().readyState = WebSocket.CLOSING
+    watching.close()
+    expect(socket().sent).toHaveLength(1)
+  })
+})
+
+describe('a watch of events', () => {
+  it('hears where it begins, what there is, and what is added', () => {
+    connect()
+    const heard = { began: vi.fn(), journal: vi.fn(), output: vi.fn() }
+    live.watch({ topic: 'journal', service: 'web.service' }, heard)
+    socket().say({ type: 'watching', id: socket().asked, view: 7 })
+    expect(heard.began).toHaveBeenCalledTimes(1)
+    socket().say({ type: 'journal', view: 7, lines: [] })
+    socket().say({ type: 'journal', view: 7, lines: [] })
+    socket().say({ type: 'journal', view: 8, lines: [] })
+    socket().say({ type: 'output', view: 7, lines: [] })
+    expect(heard.journal).toHaveBeenCalledTimes(2)
+    expect(heard.output).toHaveBeenCalledTimes(1)
+  })
+
+  it('begins anew after the connection was lost, so that nothing is there twice', async () => {
+    connect()
+    const heard = { began: vi.fn(), output: vi.fn() }
+    live.watch({ topic: 'output', operation: '3' }, heard)
+    socket().say({ type: 'watching', id: socket().asked, view: 7 })
+    socket().onclose?.({ code: 4008 })
+    await vi.advanceTimersByTimeAsync(1_000)
+    socket().hello()
+    socket().say({ type: 'watching', id: socket().asked, view: 7 })
+    expect(heard.began).toHaveBeenCalledTimes(2)
+  })
+})
+
+describe('a hidden page', () => {
+  it('stops its watches, and asks for them again when it is shown', () => {
+    connect()
+    watched()
+    hide(true)
+    expect(socket().sent.at(-1)).toEqual({ unwatch: { id: 'w1' } })
+    hide(false)
+    expect(socket().sent.at(-1)).toEqual({ watch: { id: 'w2', topic: 'processes' } })
+  })
+
+  it('does not ask for anything when it connects or changes', () => {
+    hidden = true
+    connect()
+    const watching = live.watch({ topic: 'processes' }, watcher())
+    watching.change({ topic: 'sockets' })
+    expect(socket().sent).toEqual([])
+    hide(false)
+    expect(socket().sent).toEqual([{ watch: { id: 'w1', topic: 'sockets' } }])
+  })
+})
+
+describe('a connection that went silent', () => {
+  it('is asked for an answer, and kept when it gives one', async () => {
+    connect()
+    watched()
+    await vi.advanceTimersByTimeAsync(26_000)
+    expect(socket().sent.at(-1)).toEqual({ watch: { id: 'w2', topic: 'processes' } })
+    answer(7, 30)
+    await vi.advanceTimersByTimeAsync(15_000)
+    expect(live.state).toBe('live')
+  })
+
+  it('is given up when it does not', async () => {
+    connect()
+    watched()
+    await vi.advanceTimersByTimeAsync(31_000)
+    expect(sockets[0]?.closed).toBe(true)
+    expect(sockets.length).toBeGreaterThan(1)
+  })
+})

@@ -1,0 +1,224 @@
+import { asApiError } from './api'
+import type { Api, ApiError } from './api'
+import type { Operation, OperationReply, OperationsReply, UnseenReply } from './wire.gen'
+
+/** A request that was refused: nothing was done, so the server has no record of it. */
+export interface Refusal {
+  /** What was asked for, in the user's words. */
+  what: string
+  error: ApiError
+}
+
+/** One line of news: a record of the log, or a refusal. */
+export type Notice = { key: string } & ({ operation: Operation } | { refusal: Refusal })
+
+export interface LogFilter {
+  q: string
+  logType: string
+  retStatus: string
+  logStatus: string
+}
+
+const unfiltered: LogFilter = { q: '', logType: '', retStatus: '', logStatus: '' }
+
+const noticesAtOnce = 5
+const runningAtOnce = '200'
+
+/** Acts on the host, as against those on accounts and sessions. */
+const onHost = /^(service|process|command)\./
+
+/**
+ * Everything that is known of what was done. Toasts, the rows of the log and its badge are views of this one store:
+ * nothing else raises a toast. What the live connection brings and what pages of the log bring meets here by id.
+ */
+export class Operations {
+  /** Records that nobody has looked at, by the server's count. */
+  unseen = $state(0)
+  /** What is being done now, by whomever: newest record by what it acts on. */
+  running = $state.raw<ReadonlyMap<string, Operation>>(new Map())
+  /** What is told now, the newest last. */
+  notices = $state.raw<readonly Notice[]>([])
+  /** The pages of the log fetched so far, newest first. */
+  log = $state.raw<readonly Operation[]>([])
+  total = $state(0)
+  next = $state('')
+  loading = $state(true)
+  /** Why the last page could not be had, or the query not be read. */
+  failure = $state.raw<ApiError | null>(null)
+
+  #api: Api
+  #me = ''
+  #filter: LogFilter = unfiltered
+  #open = false
+  #asked = 0
+  #refusals = 0
+
+  constructor(api: Api) {
+    this.#api = api
+  }
+
+  /** The live connection is there: catches up with what happened while nobody listened. */
+  async welcome(username: string, unseen: number) {
+    this.#me = username
+    this.unseen = unseen
+    void this.refresh()
+    const path = `/operations?retStatus=running&limit=${runningAtOnce}`
+    try {
+      const { operations } = await this.#api.call<OperationsReply>('GET', path)
+      this.running = new Map(operations.reverse().map((op) => [op.target, op]))
+      for (const notice of this.notices) {
+        if (!('operation' in notice) || notice.operation.retStatus !== 'running') continue
+        if (operations.some(({ id }) => id === notice.key)) continue
+        this.#tell({ key: notice.key, operation: await this.#get(notice.key) })
+      }
+    } catch (error) {
+      // The connection broke again, and with the next one comes the next try.
+      asApiError(error)
+    }
+  }
+
+  /** An act that was asked for here has begun. Its record may have come by the live connection before, with its end. */
+  begun(operation: Operation) {
+    if (this.notices.some(({ key }) => key === operation.id)) return
+    this.#tell({ key: operation.id, operation })
+  }
+
+  /** A record that is new or changed, pushed by the server. */
+  arrived(operation: Operation, unseen: number) {
+    this.unseen = unseen
+    this.#follow(operation)
+    const known = this.log.some(({ id }) => id === operation.id)
+    if (known) this.log = this.log.map((old) => (old.id === operation.id ? operation : old))
+    else if (this.#open) void this.refresh()
+    // What is seen from the start, as a sign-in is, is no news. What others do on the host is theirs: the badge counts it.
+    if (operation.logStatus !== 'new') return
+    if (onHost.test(operation.logType) && operation.actor !== this.#me) return
+    this.#tell({ key: operation.id, operation })
+  }
+
+  /** The number of records that nobody has looked at changed: some were, perhaps by somebody else. */
+  counted(unseen: number) {
+    this.unseen = unseen
+    void this.refresh()
+  }
+
+  /** The server refused a request, or could not be asked; it is told as an operation that failed would be. */
+  refused(what: string, error: ApiError) {
+    // Who was asked for the password again and did not give it knows why nothing happened.
+    if (error.code === 'reauthenticate') return
+    this.#tell({ key: `refused-${++this.#refusals}`, refusal: { what, error } })
+  }
+
+  dismiss(key: string) {
+    this.notices = this.notices.filter((notice) => notice.key !== key)
+  }
+
+  /** Shows the log from its newest record. */
+  async open(filter: LogFilter) {
+    this.#filter = filter
+    this.#open = true
+    this.loading = true
+    await this.refresh()
+  }
+
+  close() {
+    this.#open = false
+    this.log = []
+    this.#asked++
+  }
+
+  /** Somebody else may sign in next. */
+  forget() {
+    this.notices = []
+    this.unseen = this.total = 0
+  }
+
+  /** Fetches the first page again, and puts what is new before what is there already. */
+  async refresh() {
+    if (!this.#open) return
+    const page = await this.#fetch('')
+    if (!page) return
+    const oldest = page.operations.at(-1)
+    const older =
+      page.next === '' || !oldest || this.loading
+        ? []
+        : this.log.filter(({ id }) => isOlder(id, oldest.id))
+    // The pages after the first stay, unless so much came meanwhile that there is a gap between them and it.
+    const joined = older.length > 0 && this.log.some(({ id }) => id === oldest?.id)
+    this.log = joined ? [...page.operations, ...older] : page.operations
+    if (!joined) this.next = page.next
+    this.loading = false
+  }
+
+  /** Fetches the page after the last. */
+  async more() {
+    if (this.next === '') return
+    const page = await this.#fetch(this.next)
+    if (!page) return
+    this.log = [...this.log, ...page.operations]
+    this.next = page.next
+  }
+
+  /** One record, from the pages at hand or from the server. */
+  async find(id: string): Promise<Operation> {
+    const known = this.log.find((operation) => operation.id === id)
+    return known ?? this.#get(id)
+  }
+
+  /** Marks records as looked at, all of them when none is named. */
+  async see(ids?: readonly string[]) {
+    const body = ids ? { ids } : { all: true }
+    this.unseen = (await this.#api.call<UnseenReply>('POST', '/operations/seen', body)).unseen
+    await this.refresh()
+  }
+
+  async #get(id: string): Promise<Operation> {
+    const path = `/operations/${encodeURIComponent(id)}`
+    return (await this.#api.call<OperationReply>('GET', path)).operation
+  }
+
+  #follow(operation: Operation) {
+    const { target, retStatus, id } = operation
+    const now = this.running.get(target)
+    if (retStatus === 'running') this.running = new Map(this.running).set(target, operation)
+    else if (now?.id === id) {
+      const rest = new Map(this.running)
+      rest.delete(target)
+      this.running = rest
+    }
+  }
+
+  async #fetch(before: string): Promise<OperationsReply | null> {
+    const asked = ++this.#asked
+    const query = new URLSearchParams()
+    for (const [name, value] of Object.entries({ ...this.#filter, before })) {
+      if (value !== '') query.set(name, value)
+    }
+    try {
+      const page = await this.#api.call<OperationsReply>('GET', `/operations?${query}`)
+      if (asked !== this.#asked) return null
+      this.failure = null
+      this.total = page.total
+      this.unseen = page.unseen
+      return page
+    } catch (error) {
+      if (asked === this.#asked) {
+        this.failure = asApiError(error)
+        this.loading = false
+      }
+      return null
+    }
+  }
+
+  #tell(notice: Notice) {
+    const known = this.notices.some(({ key }) => key === notice.key)
+    this.notices = known
+      ? this.notices.map((old) => (old.key === notice.key ? notice : old))
+      : [...this.notices, notice].slice(-noticesAtOnce)
+  }
+}
+
+/** Ids are decimal and rise; they are too long for a number. */
+function isOlder(a: string, b: string): boolean {
+  return a.length === b.length ? a < b : a.length < b.length
+}

@@ -1,0 +1,223 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { ApiError } from './api'
+import type { Api } from './api'
+import { Operations } from './operations.svelte'
+import type { Operation, OperationsReply } from './wire.gen'
+
+function record(id: number, part: Partial<Operation> = {}): Operation {
+  return {
+    id: `${id}`,
+    logTime: '2026-03-14T09:26:53Z',
+    logType: 'user.add',
+    target: 'grace',
+    actor: 'ada',
+    source: '::1',
+    retStatus: 'succeeded',
+    message: '',
+    detail: '',
+    exitCode: null,
+    duration: 0,
+    logStatus: 'new',
+    seenBy: '',
+    ...part,
+  }
+}
+
+/** The server's log, newest first. */
+let log: Operation[]
+let asked: string[]
+let operations: Operations
+const pageSize = 3
+
+const api = {
+  call: vi.fn((method: string, path: string) => {
+    asked.push(`${method} ${path}`)
+    const url = new URL(path, 'http://localhost')
+    if (method === 'POST') {
+      log = log.map((op) => ({ ...op, logStatus: 'seen' as const }))
+      return Promise.resolve({ unseen: 0 })
+    }
+    if (url.searchParams.get('q') === '!') return Promise.reject(new ApiError('invalid', 'no', 0))
+    const id = /^\/operations\/(\d+)$/.exec(url.pathname)?.[1]
+    if (id) return Promise.resolve({ operation: log.find((op) => op.id === id) })
+    const status = url.searchParams.get('retStatus')
+    const before = Number(url.searchParams.get('before') ?? Infinity)
+    const older = log.filter(
+      ({ id, retStatus }) => Number(id) < before && (!status || status === retStatus),
+    )
+    const page = older.slice(0, pageSize)
+    const next = older.length > pageSize ? (page.at(-1)?.id ?? '') : ''
+    const unseen = log.filter(({ logStatus }) => logStatus === 'new').length
+    return Promise.resolve({
+      total: log.length,
+      unseen,
+      next,
+      operations: page,
+    } satisfies OperationsReply)
+  }),
+} as unknown as Api
+
+const all = { q: '', logType: '', retStatus: '', logStatus: '' }
+const ids = () => operations.log.map(({ id }) => id)
+
+beforeEach(() => {
+  asked = []
+  log = [9, 8, 7, 6, 5, 4, 3].map((id) => record(id))
+  operations = new Operations(api)
+})
+
+describe('news', () => {
+  it('is one notice an operation, through all its phases', () => {
+    operations.arrived(record(10, { retStatus: 'running' }), 1)
+    operations.arrived(record(10, { retStatus: 'failed' }), 1)
+    expect(operations.notices).toHaveLength(1)
+    expect(operations.notices[0]).toMatchObject({ key: '10', operation: { retStatus: 'failed' } })
+    expect(operations.unseen).toBe(1)
+  })
+
+  it('is an act of one’s own on the host, but not another’s', async () => {
+    await operations.welcome('ada', 0)
+    operations.arrived(record(10, { logType: 'service.stop', actor: 'grace' }), 1)
+    expect(operations.notices).toEqual([])
+    operations.arrived(record(11, { logType: 'service.stop', actor: 'ada' }), 2)
+    expect(operations.notices.map(({ key }) => key)).toEqual(['11'])
+    expect(operations.unseen).toBe(2)
+  })
+
+  it('is one notice too where the live connection was quicker than the answer', () => {
+    operations.arrived(record(10, { retStatus: 'failed' }), 1)
+    operations.begun(record(10, { retStatus: 'running' }))
+    operations.begun(record(11, { retStatus: 'running' }))
+    expect(operations.notices).toMatchObject([
+      { operation: { id: '10', retStatus: 'failed' } },
+      { operation: { id: '11', retStatus: 'running' } },
+    ])
+  })
+
+  it('comes to its end although the connection was lost meanwhile', async () => {
+    operations.arrived(record(9, { retStatus: 'running' }), 1)
+    await operations.welcome('ada', 1)
+    expect(operations.notices).toMatchObject([{ operation: { id: '9', retStatus: 'succeeded' } }])
+  })
+
+  it('is not what is seen from the start', () => {
+    operations.arrived(record(10, { logType: 'session.login', logStatus: 'seen' }), 0)
+    expect(operations.notices).toEqual([])
+  })
+
+  it('is a refusal too, which the log knows nothing of', () => {
+    operations.refused('Remove grace', new ApiError('conflict', 'the last admin cannot go'))
+    expect(operations.notices[0]).toMatchObject({ refusal: { what: 'Remove grace' } })
+    expect(operations.log).toEqual([])
+  })
+
+  it('is not that one chose not to give the password', () => {
+    operations.refused('Remove grace', new ApiError('reauthenticate'))
+    expect(operations.notices).toEqual([])
+  })
+
+  it('is bounded and goes when it is dismissed', () => {
+    for (let id = 10; id < 20; id++) operations.arrived(record(id), 1)
+    expect(operations.notices.map(({ key }) => key)).toEqual(['15', '16', '17', '18', '19'])
+    operations.dismiss('17')
+    expect(operations.notices.map(({ key }) => key)).toEqual(['15', '16', '18', '19'])
+  })
+})
+
+describe('what is being done', () => {
+  const act = (id: number, part: Partial<Operation> = {}) =>
+    record(id, { logType: 'service.start', target: 'web.service', retStatus: 'running', ...part })
+  const running = () => [...operations.running.values()].map(({ id }) => id)
+
+  it('is known by what it acts on, whoever does it, until it ends', () => {
+    operations.arrived(act(10, { actor: 'grace' }), 1)
+    expect(operations.running.get('web.service')).toMatchObject({ id: '10' })
+    operations.arrived(act(11), 1)
+    operations.arrived(act(10, { retStatus: 'succeeded' }), 1)
+    expect(running()).toEqual(['11'])
+    operations.arrived(act(11, { retStatus: 'failed' }), 1)
+    expect(running()).toEqual([])
+  })
+
+  it('is asked for when the connection is there, and what ended meanwhile is forgotten', async () => {
+    operations.arrived(act(10), 1)
+    log = [act(12)]
+    await operations.welcome('ada', 1)
+    expect(running()).toEqual(['12'])
+  })
+})
+
+describe('the log', () => {
+  it('comes page by page', async () => {
+    await operations.open(all)
+    expect(ids()).toEqual(['9', '8', '7'])
+    await operations.more()
+    await operations.more()
+    await operations.more()
+    expect(ids()).toEqual(['9', '8', '7', '6', '5', '4', '3'])
+    expect(asked).toHaveLength(3)
+  })
+
+  it('takes in what is new and keeps the older pages', async () => {
+    await operations.open(all)
+    await operations.more()
+    log = [record(10), ...log]
+    operations.arrived(record(10), 8)
+    await vi.waitFor(() => expect(ids()).toEqual(['10', '9', '8', '7', '6', '5', '4']))
+    await operations.more()
+    expect(ids()).toEqual(['10', '9', '8', '7', '6', '5', '4', '3'])
+  })
+
+  it('begins anew where so much came that there would be a gap', async () => {
+    await operations.open(all)
+    await operations.more()
+    log = [14, 13, 12, 11, 10].map((id) => record(id)).concat(log)
+    await operations.refresh()
+    expect(ids()).toEqual(['14', '13', '12'])
+    await operations.more()
+    expect(ids()).toEqual(['14', '13', '12', '11', '10', '9'])
+  })
+
+  it('changes the row of an operation that goes on, without asking', async () => {
+    await operations.open(all)
+    operations.arrived(record(8, { retStatus: 'interrupted' }), 7)
+    expect(operations.log[1]?.retStatus).toBe('interrupted')
+    expect(asked).toHaveLength(1)
+  })
+
+  it('asks for nothing while nobody looks at it', () => {
+    operations.arrived(record(10), 8)
+    operations.counted(3)
+    expect(asked).toEqual([])
+    expect(operations.unseen).toBe(3)
+  })
+
+  it('is filtered by the server', async () => {
+    await operations.open({ ...all, q: 'ada', retStatus: 'failed' })
+    expect(asked).toEqual(['GET /operations?q=ada&retStatus=failed'])
+  })
+
+  it('tells that a query cannot be read, and keeps its rows', async () => {
+    await operations.open(all)
+    await operations.open({ ...all, q: '!' })
+    expect(operations.failure).toMatchObject({ code: 'invalid', position: 0 })
+    expect(ids()).toEqual(['9', '8', '7'])
+    await operations.open(all)
+    expect(operations.failure).toBeNull()
+  })
+
+  it('shows the answer to the last question, whichever comes last', async () => {
+    const first = operations.open(all)
+    const second = operations.open({ ...all, q: 'x' })
+    await Promise.all([first, second])
+    expect(asked).toHaveLength(2)
+    expect(ids()).toEqual(['9', '8', '7'])
+  })
+
+  it('marks as seen', async () => {
+    await operations.open(all)
+    await operations.see(['9'])
+    expect(operations.unseen).toBe(0)
+    expect(operations.log[0]?.logStatus).toBe('seen')
+  })
+})

@@ -1,0 +1,62 @@
+/** Where the browser is: real URLs, so that reload, Back and a shared link work. */
+class Router {
+  #location = $state.raw(new URL('http://localhost/'))
+  #visits = $state(0)
+
+  readonly path = $derived(this.#location.pathname)
+  readonly query = $derived(this.#location.searchParams)
+  /** Rises with every move to another page; not when only the query changes. */
+  readonly visits = $derived(this.#visits)
+
+  /** Starts following the browser's location; returns what stops it. */
+  start(): () => void {
+    this.#location = new URL(location.href)
+    const moved = () => this.#arrive(new URL(location.href))
+    const clicked = (event: MouseEvent) => this.#follow(event)
+    addEventListener('popstate', moved)
+    document.addEventListener('click', clicked)
+    return () => {
+      removeEventListener('popstate', moved)
+      document.removeEventListener('click', clicked)
+    }
+  }
+
+  /** Goes to a place within the app; replace leaves no step behind in the browser's history. */
+  go(to: string, how: 'push' | 'replace' = 'push') {
+    const next = new URL(to, this.#location)
+    if (next.href === this.#location.href) return
+    if (how === 'push') history.pushState(null, '', next)
+    else history.replaceState(null, '', next)
+    this.#arrive(next)
+  }
+
+  /** The URL of this page with some of its query changed; an empty value leaves the name out. */
+  with(changes: Record<string, string>): string {
+    const query = new URLSearchParams(this.#location.search)
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === '') query.delete(name)
+      else query.set(name, value)
+    }
+    const text = query.toString()
+    return this.path + (text && '?' + text)
+  }
+
+  #arrive(next: URL) {
+    const moved = next.pathname !== this.#location.pathname
+    this.#location = next
+    if (moved) this.#visits++
+  }
+
+  #follow(event: MouseEvent) {
+    if (event.defaultPrevented || event.button !== 0) return
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
+    const link = event.target instanceof Element ? event.target.closest('a') : null
+    if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin)
+      return
+    if (link.pathname.startsWith('/api/') || link.getAttribute('href')?.startsWith('#')) return
+    event.preventDefault()
+    this.go(link.href)
+  }
+}
+
+export const router = new Router()

@@ -1,0 +1,88 @@
+import { asApiError } from './api'
+import type { Api, ApiError } from './api'
+import type { SessionReply } from './wire.gen'
+
+export type Role = SessionReply['role']
+
+const ranks: Record<Role, number> = { viewer: 0, operator: 1, admin: 2 }
+
+export const roles = Object.keys(ranks) as Role[]
+
+/** asking: not known yet. empty: there are no accounts. failed: the server did not answer as it should. */
+export type SessionState = 'asking' | 'empty' | 'failed' | 'out' | 'in'
+
+/** Who is signed in. */
+export class Session {
+  state = $state<SessionState>('asking')
+  user = $state.raw<{ username: string; role: Role; expiresAt: string } | null>(null)
+  /** Set when a session ended that the user did not end. */
+  ended = $state(false)
+  failure = $state.raw<ApiError | null>(null)
+
+  #api: Api
+
+  constructor(api: Api) {
+    this.#api = api
+  }
+
+  /** Whether the user's role includes a role. */
+  can(role: Role): boolean {
+    return this.user !== null && ranks[this.user.role] >= ranks[role]
+  }
+
+  /** Asks the server who is signed in. */
+  async load() {
+    try {
+      this.enter(
+        await this.#api.call<SessionReply>('GET', '/session', undefined, { signingIn: true }),
+      )
+    } catch (error) {
+      const failure = asApiError(error)
+      this.user = null
+      if (failure.code === 'unauthenticated') this.state = 'out'
+      else if (failure.code === 'unavailable') this.state = 'empty'
+      else {
+        this.failure = failure
+        this.state = 'failed'
+      }
+    }
+  }
+
+  /** Tells the server that somebody is there, and learns when the session would end. */
+  async keep() {
+    try {
+      this.user = await this.#api.call<SessionReply>('GET', '/session')
+    } catch (error) {
+      // That the session ended has been told; that the server is away, the live connection tells.
+      asApiError(error)
+    }
+  }
+
+  async login(username: string, password: string) {
+    const body = { username, password }
+    this.enter(await this.#api.call<SessionReply>('POST', '/session', body, { signingIn: true }))
+  }
+
+  async logout() {
+    await this.#api.call('DELETE', '/session', undefined, { signingIn: true })
+    this.leave(false)
+  }
+
+  enter(user: SessionReply) {
+    this.user = user
+    this.ended = false
+    this.state = 'in'
+  }
+
+  /** The live connection tells who it stands for: another role applies at once. */
+  confirm(username: string, role: Role) {
+    if (this.user) this.user = { ...this.user, username, role }
+  }
+
+  leave(ended: boolean) {
+    if (this.state !== 'in') return
+    this.user = null
+    this.ended = ended
+    this.state = 'out'
+  }
+}

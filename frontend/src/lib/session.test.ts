@@ -1,0 +1,96 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { ApiError } from './api'
+import type { Api } from './api'
+import { Session } from './session.svelte'
+import type { Role } from './session.svelte'
+import { isPassword, isUserName, takeToken } from './setup'
+
+const call = vi.fn<(method: string, path: string, body?: object) => Promise<unknown>>()
+let session: Session
+
+const reply = (role: Role) => ({ username: 'ada', role, expiresAt: '2026-03-14T10:00:00Z' })
+
+beforeEach(() => {
+  call.mockReset()
+  session = new Session({ call } as unknown as Api)
+})
+
+describe('a session', () => {
+  it.each([
+    ['unauthenticated', 'out'],
+    ['unavailable', 'empty'],
+    ['unreachable', 'failed'],
+    ['internal', 'failed'],
+  ] as const)('that is answered with %s is %s', async (code, state) => {
+    call.mockRejectedValue(new ApiError(code))
+    await session.load()
+    expect(session.state).toBe(state)
+  })
+
+  it('is in, until it is left', async () => {
+    call.mockResolvedValue(reply('operator'))
+    await session.load()
+    expect(session).toMatchObject({ state: 'in', user: { username: 'ada' }, ended: false })
+    await session.logout()
+    expect(session).toMatchObject({ state: 'out', user: null, ended: false })
+  })
+
+  it('that ended by itself says so, until the next', async () => {
+    call.mockResolvedValue(reply('viewer'))
+    await session.load()
+    session.leave(true)
+    expect(session.ended).toBe(true)
+    await session.login('ada', 'secret')
+    expect(session).toMatchObject({ state: 'in', ended: false })
+  })
+
+  it.each([
+    ['viewer', [true, false, false]],
+    ['operator', [true, true, false]],
+    ['admin', [true, true, true]],
+  ] as const)('of a %s may what the role includes', async (role, may) => {
+    expect(session.can('viewer')).toBe(false)
+    call.mockResolvedValue(reply(role))
+    await session.load()
+    expect((['viewer', 'operator', 'admin'] as const).map((wanted) => session.can(wanted))).toEqual(
+      may,
+    )
+  })
+
+  it('takes another role at once', async () => {
+    call.mockResolvedValue(reply('admin'))
+    await session.load()
+    session.confirm('ada', 'viewer')
+    expect(session.can('operator')).toBe(false)
+  })
+})
+
+describe('the set-up token', () => {
+  it('is taken out of the address', () => {
+    history.replaceState(null, '', '/setup#token=ABC')
+    expect(takeToken()).toBe('ABC')
+    expect(location.href).not.toContain('ABC')
+    expect(takeToken()).toBeNull()
+  })
+})
+
+describe('the rules', () => {
+  it.each([
+    ['ada', true],
+    ['_x.y-2', true],
+    ['a'.repeat(32), true],
+    ['a'.repeat(33), false],
+    ['Ada', false],
+    ['2ada', false],
+    ['', false],
+    ['a b', false],
+  ])('for the name %j', (name, good) => expect(isUserName(name)).toBe(good))
+
+  it.each([
+    ['x'.repeat(11), false],
+    ['x'.repeat(12), true],
+    ['😀'.repeat(11), false],
+    ['😀'.repeat(256), true],
+    ['x'.repeat(257), false],
+  ])('for the password %#', (password, good) => expect(isPassword(password)).toBe(good))
+})

@@ -1,0 +1,15 @@
+import { configDefaults, defineConfig } from 'vitest/config'
+
+// What acts on a host wants one of its own: a server named by TOPDECK_URL, on a real systemd. The rest starts the built
+// binary named by TOPDECK_BIN. Both are driven in a real Chromium.
+const acting = process.env.TOPDECK_URL !== undefined
+
+export default defineConfig({
+  test: {
+    include: [acting ? 'e2e/acts.spec.ts' : 'e2e/**/*.spec.ts'],
+    exclude: [...configDefaults.exclude, ...(acting ? [] : ['e2e/acts.spec.ts'])],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    fileParallelism: false,
+  },
+})
