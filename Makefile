@@ -1,0 +1,103 @@
+# topdeck: `make run` builds and serves it, `make test` runs every check. `make help` lists the rest.
+# Needs Go, Node with npm, and make; Debian packages that a target needs are installed by it when missing, and told.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+GO_SOURCES := $(shell find cmd server collector control frontend -name '*.go' -not -name '*_test.go' -not -path '*/node_modules/*')
+APP_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/e2e/*' -not -name '*.go')
+TEST_PACKAGES := chromium gcc libc6-dev iproute2 procps systemd-container dbus
+FUZZ_TIME ?= 3s
+ARGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: build
+build: bin/topdeck ## build bin/topdeck with the app in it
+
+bin/topdeck: $(GO_SOURCES) go.mod go.sum frontend/dist/index.html
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ ./cmd/topdeck
+
+frontend/node_modules/.package-lock.json: frontend/package.json frontend/package-lock.json
+	cd frontend && npm ci --no-audit --no-fund
+	touch $@
+
+frontend/dist/index.html: frontend/node_modules/.package-lock.json $(APP_SOURCES)
+	cd frontend && npm run --silent build
+	touch $@
+
+.PHONY: run
+run: build ## build and serve on http://127.0.0.1:7373; ARGS="--listen …" goes to topdeck serve
+	bin/topdeck serve $(ARGS)
+
+.PHONY: install
+install: build ## put the binary into /usr/local/bin, and its unit in place (DESTDIR for elsewhere)
+	install -D -m 755 bin/topdeck $(DESTDIR)/usr/local/bin/topdeck
+	install -D -m 644 cmd/topdeck/topdeck.service $(DESTDIR)/etc/systemd/system/topdeck.service
+	@echo "now: systemctl daemon-reload && systemctl enable --now topdeck && cat /var/lib/topdeck/setup-url"
+
+.PHONY: test
+test: test-packages lint test-go fuzz test-app test-browser ## run every check
+
+.PHONY: test-packages
+test-packages:
+	@missing=; for p in $(TEST_PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'install ok installed' || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing Debian packages that the tests need:$$missing"; \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
+	fi
+
+.PHONY: lint
+lint: frontend/dist/index.html ## check format, vet, staticcheck, types and lint of the app
+	@unformatted=$$(gofmt -l cmd server collector control frontend/*.go); if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi
+	go vet -tags browser ./...
+	go tool staticcheck ./...
+	cd frontend && npm run --silent format:check && npm run --silent lint && npm run --silent check
+
+.PHONY: test-go
+test-go: frontend/dist/index.html ## test the Go side with the race detector, on the real kernel and a real systemd
+	go test -race -timeout 20m ./...
+
+# Each fuzz target for a moment; make soak gives them longer.
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZ_TIME (3s)
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "fuzz $$package $$target $(FUZZ_TIME)"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ_TIME) $$package | tail -n 2; \
+		done; \
+	done
+
+.PHONY: test-app
+test-app: frontend/node_modules/.package-lock.json ## test the app's logic
+	cd frontend && npm run --silent test
+
+.PHONY: test-browser
+test-browser: build ## test the built program in a real Chromium
+	cd frontend && TOPDECK_BIN=$(CURDIR)/bin/topdeck npm run --silent e2e
+	go test -count=1 -timeout 15m -tags browser -run TestActsInTheBrowser ./cmd/topdeck
+
+.PHONY: soak
+soak: ## long fuzzing of every parser
+	$(MAKE) fuzz FUZZ_TIME=60s
+
+.PHONY: bench
+bench: ## run the Go benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: generate
+generate: ## make the app's wire types anew from the Go structs
+	go test ./server -run TestWireTypesAreInStep -update
+
+.PHONY: fmt
+fmt: frontend/node_modules/.package-lock.json ## format everything
+	gofmt -w cmd server collector control frontend/*.go
+	cd frontend && npm run --silent format
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin frontend/node_modules frontend/dist/*
