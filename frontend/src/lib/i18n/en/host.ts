@@ -1,0 +1,37 @@
+export const host = {
+  host: {
+    groups: {
+      system: 'System',
+      hardware: 'Hardware',
+      time: 'Time',
+      watching: 'What topdeck reads',
+    },
+    noManager: 'none found',
+    facts: {
+      hostname: 'Host name',
+      os: 'Operating system',
+      kernel: 'Kernel',
+      architecture: 'Architecture',
+      virtualization: 'Virtualization',
+      cpuModel: 'Processor',
+      cpuCount: 'Processors',
+      memoryTotal: 'Memory',
+      bootTime: 'Booted',
+      uptime: 'Up',
+      timezone: 'Time zone',
+      source: 'Processes from',
+      serviceManagers: 'Service managers',
+    } as Record<string, string>,
+    tasks: {
+      title: 'Scheduled tasks',
+      kind: 'Kind',
+      kinds: { cron: 'cron', timer: 'timer' },
+      schedule: 'Schedule',
+      user: 'User',
+      command: 'Command or unit',
+      source: 'From',
+      next: 'Next run',
+      none: 'No cron jobs and no systemd timers were found.',
+    },
+  },
+}

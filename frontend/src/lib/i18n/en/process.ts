@@ -1,0 +1,21 @@
+export const process = {
+  process: {
+    title: 'Process',
+    signals: 'Signals',
+    ended: 'This process has ended.',
+    exe: 'Program file',
+    cwd: 'Working directory',
+    peak: 'Peak memory',
+    swap: 'Swapped out',
+    disk: 'Disk',
+    readWritten: (read: string, written: string) => `${read} read, ${written} written`,
+    files: 'Open files',
+    seccomp: 'System calls',
+    cgroup: 'Control group',
+    parent: 'Parent',
+    children: 'Children',
+    sockets: 'Sockets',
+    environment: 'Environment',
+    showEnvironment: 'Show environment',
+  },
+}

@@ -1,0 +1,23 @@
+export const services = {
+  services: {
+    none: 'No services.',
+    noneWithoutManager:
+      'Neither systemd nor SysV scripts in /etc/init.d were found, so there are no services to show.',
+    managers: (names: string) => `Managed by ${names}`,
+    columns: {
+      name: 'Name',
+      state: 'State',
+      atBoot: 'At boot',
+      atBootHint: 'Whether it starts with the host',
+      pid: 'PID',
+      cpu: 'CPU %',
+      cpuHint: 'All its processes; 100 is one core',
+      memory: 'Memory',
+      ports: 'Ports',
+      since: 'Since',
+      sinceHint: 'How long it has been in this state',
+      manager: 'Manager',
+      description: 'Description',
+    },
+  },
+}

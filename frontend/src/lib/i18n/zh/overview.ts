@@ -1,0 +1,60 @@
+import type { overview as en } from '../en/overview'
+
+export const overview: typeof en = {
+  overview: {
+    up: (age) => `已运行 ${age}`,
+    nothing: '无。',
+    cores: (n) => `${n} 个核心`,
+    tasks: {
+      title: '任务',
+      total: '总数',
+      running: '运行',
+      sleeping: '睡眠',
+      stopped: '停止',
+      zombie: '僵尸',
+    },
+    cpu: {
+      title: 'CPU',
+      us: '用户态',
+      sy: '内核态',
+      ni: '低优先级',
+      id: '空闲',
+      wa: '等待 I/O',
+      hi: '硬中断',
+      si: '软中断',
+      st: '被虚拟机监控程序占用',
+    },
+    memory: { title: '内存', total: '总计', free: '空闲', used: '已用', buffCache: '缓冲/缓存' },
+    swap: {
+      title: '交换空间',
+      available: '可用内存',
+      availableHint: '无需交换即可分配给程序的内存',
+    },
+    load: {
+      title: '负载',
+      one: '1 分钟',
+      five: '5 分钟',
+      fifteen: '15 分钟',
+      line: (load) => `平均负载 ${load}`,
+    },
+    disk: {
+      title: '磁盘',
+      devices: '磁盘',
+      name: '设备',
+      read: '读取',
+      write: '写入',
+      busy: '忙碌',
+    },
+    network: {
+      title: '网络',
+      interfaces: '网络接口',
+      name: '接口',
+      receive: '接收',
+      transmit: '发送',
+      errors: '错误',
+      errorsHint: '收发两个方向的错误与丢包',
+    },
+    pressure: { title: '压力', io: 'I/O' },
+    files: { title: '文件系统', mount: '挂载点', used: '已用', available: '可用', share: '使用率' },
+  },
+}
