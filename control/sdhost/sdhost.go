@@ -1,6 +1,8 @@
 // Package sdhost boots a real systemd for tests: an overlay of this machine's root file system in a mount namespace of
 // its own, booted by systemd-nspawn. It takes about three seconds, needs root, systemd-container and dbus, and leaves
 // nothing behind. The booted host shares this machine's network, kernel and users; its files, processes and mounts are its own.
+// It has this machine's services too, but starts none of those that an administrator or a package has enabled here: two web
+// servers would want one port.
 //
 // Only tests import it. A Host belongs to whoever booted it; Command and Bus may be used from several goroutines.
 package sdhost
@@ -20,6 +22,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrUnavailable is what Start's error wraps when this machine cannot boot a systemd: not root, or a program is missing.
@@ -114,6 +118,14 @@ func start(temp string, units map[string]string) (h *Host, err error) {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			return h, err
 		}
+	}
+	// What this machine has enabled is hidden, not removed (overlayfs, "opaque directories").
+	enabled := filepath.Join(dir, "upper/etc/systemd/system/multi-user.target.wants")
+	if err := os.MkdirAll(enabled, 0o755); err != nil {
+		return h, err
+	}
+	if err := unix.Setxattr(enabled, "trusted.overlay.opaque", []byte("y"), 0); err != nil {
+		return h, err
 	}
 	if err := publish(filepath.Join(dir, "upper")); err != nil {
 		return h, err

@@ -53,6 +53,20 @@ func TestBoot(t *testing.T) {
 	}
 }
 
+func TestNothingEnabledOnThisMachineIsStarted(t *testing.T) {
+	h := Boot(t, map[string]string{"topdeck-nap.service": "[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\n"})
+	folder := filepath.Join(h.Root, "etc/systemd/system/multi-user.target.wants")
+	if links, err := os.ReadDir(folder); err != nil || len(links) > 0 {
+		t.Errorf("enabled: %v, %v", links, err)
+	}
+	if out, err := h.Command("systemctl", "enable", "topdeck-nap").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if links, err := os.ReadDir(folder); err != nil || len(links) != 1 {
+		t.Errorf("enabled: %v, %v", links, err)
+	}
+}
+
 func TestStopLeavesNothing(t *testing.T) {
 	h := Boot(t, nil)
 	dir, groups := h.dir, h.groups
