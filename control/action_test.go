@@ -27,6 +27,7 @@ func outcomeOf(t *testing.T, l *Log, op Operation) Operation {
 }
 
 func TestActionsOnSystemd(t *testing.T) {
+	t.Parallel()
 	h := sdhost.Boot(t, map[string]string{
 		"td-good.service":     "[Service]\nExecStart=/bin/sleep 1000\nExecReload=/bin/true\n[Install]\nWantedBy=multi-user.target\n",
 		"td-fails.service":    "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo the disk is on fire >&2; exit 7'\n",

@@ -37,6 +37,7 @@ while :; do sleep 0.1; done
 `
 
 func TestCommandsAsUnits(t *testing.T) {
+	t.Parallel()
 	h := sdhost.Boot(t, nil)
 	db := openDB(t, filepath.Join(t.TempDir(), "db"), true)
 	l := must[*Log](t)(OpenLog(db, LogConfig{}))
@@ -66,7 +67,6 @@ func TestCommandsAsUnits(t *testing.T) {
 	}
 
 	t.Run("how they end", func(t *testing.T) {
-		t.Setenv("TD_SECRET", "secret")
 		testCommands(t, m, l)
 	})
 	t.Run("what is left in the background", func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 )
 
 func TestFollowJournal(t *testing.T) {
+	t.Parallel()
 	h := sdhost.Boot(t, map[string]string{
 		"td-many.service":  "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'i=0; while [ $$i -lt 450 ]; do echo line $$i; i=$$((i+1)); done'\n",
 		"td-nasty.service": "[Service]\nType=oneshot\nExecStart=/usr/bin/printf '\\\\xff<b>\\\\033[31mred\\\\xe2\\\\x80\\\\xae\\\\n'\n",

@@ -181,6 +181,7 @@ func TestRestarts(t *testing.T) {
 }
 
 func TestSignalsToServices(t *testing.T) {
+	t.Parallel()
 	h := sdhost.Boot(t, map[string]string{
 		"td-back.service": "[Service]\nExecStart=/bin/sleep 1000\nRestart=always\nRestartSec=100ms\nStartLimitIntervalSec=0\n",
 		"td-fail.service": "[Service]\nExecStart=/bin/sleep 1000\nRestart=on-failure\n",

@@ -27,6 +27,7 @@ func until(t *testing.T, what string, ok func() bool) {
 }
 
 func TestServicesOfSystemd(t *testing.T) {
+	t.Parallel()
 	h := sdhost.Boot(t, map[string]string{
 		"td-nap.service":       "[Unit]\nDescription=a nap\n[Service]\nExecStart=/bin/sleep 1000\nMemoryAccounting=yes\n[Install]\nWantedBy=multi-user.target\n",
 		"td-fails.service":     "[Service]\nExecStart=/bin/false\n",
