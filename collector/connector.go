@@ -44,7 +44,7 @@ type connector struct {
 
 // connect subscribes to the events. Its error says why there are none.
 func connect(proc string, source processSource) (*connector, error) {
-	if err := initialNamespaces(proc); err != nil {
+	if err := initialNamespaces(proc, "to which alone the kernel tells births and deaths"); err != nil {
 		return nil, err
 	}
 	socket, err := nl.Subscribe(unix.NETLINK_CONNECTOR, netlink.CN_IDX_PROC)
@@ -83,8 +83,8 @@ func silence(err error) error {
 	return fmt.Errorf("cannot listen to the proc connector: %w", err)
 }
 
-// initialNamespaces tells why the connector would be silent: it speaks only where PIDs and users are the kernel's own.
-func initialNamespaces(proc string) error {
+// initialNamespaces tells when PIDs or users are not the kernel's own here, and why that matters.
+func initialNamespaces(proc, why string) error {
 	for _, n := range []struct{ name, want, is string }{
 		{"pid", initialPIDNamespace, "PID"}, {"user", initialUserNamespace, "user"},
 	} {
@@ -93,7 +93,7 @@ func initialNamespaces(proc string) error {
 			return fmt.Errorf("cannot tell the %s namespace: %w", n.is, err)
 		}
 		if got != n.want {
-			return fmt.Errorf("this is not the initial %s namespace, to which alone the kernel tells births and deaths", n.is)
+			return fmt.Errorf("this is not the initial %s namespace, %s", n.is, why)
 		}
 	}
 	return nil

@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -70,12 +72,32 @@ func play(role string, args []string) {
 		}
 		fmt.Println("child", child.Process.Pid)
 		defer child.Wait()
+	case "threads": // so many that sleep
+		threads(number(0))
+	case "allowed": // tell whether BPF is, and end
+		fmt.Println(bpfAllowed("/proc"))
+		return
 	case "wait":
 	default:
 		panic("unknown role " + role)
 	}
 	fmt.Println("ready")
 	waitForEnd()
+}
+
+// threads starts so many sleeping threads, and returns when they are there.
+func threads(n int) {
+	debug.SetMaxThreads(n + 100)
+	var ready sync.WaitGroup
+	for range n {
+		ready.Add(1)
+		go func() {
+			runtime.LockOSThread()
+			ready.Done()
+			_ = unix.Pause()
+		}()
+	}
+	ready.Wait()
 }
 
 func waitForEnd() { _, _ = io.Copy(io.Discard, os.Stdin) }
@@ -191,7 +213,7 @@ func next(t *testing.T, samples <-chan *Sample) *Sample {
 
 // needs skips a test that this machine cannot run. Where everything is known to be there, a test that is skipped would
 // be one that is missing.
-func needs(t *testing.T, what string, there bool) {
+func needs(t testing.TB, what string, there bool) {
 	t.Helper()
 	switch {
 	case there:
