@@ -142,6 +142,9 @@ func TestActionsOnSystemd(t *testing.T) {
 		if d := must[ServiceDetail](t)(m.Detail(t.Context(), "dbus")); d.Guarded == "" || d.Service.ActiveState != "active" || len(d.Dependencies["triggeredBy"]) == 0 {
 			t.Errorf("%+v", d)
 		}
+		if d := must[ServiceDetail](t)(m.Detail(t.Context(), "td-dies")); !slices.ContainsFunc(d.LastLines, func(l JournalLine) bool { return l.Text == "no such table" }) {
+			t.Errorf("of its last run %+v tells %+v", d.Service, d.LastLines)
+		}
 		lines := must[[]JournalLine](t)(m.Journal(t.Context(), "td-fails", 50))
 		if !slices.ContainsFunc(lines, func(l JournalLine) bool { return l.Text == "the disk is on fire" && l.Program == "sh" && l.PID > 1 }) ||
 			!slices.ContainsFunc(lines, func(l JournalLine) bool { return l.PID == 1 }) || len(lines) > 50 {

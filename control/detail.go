@@ -2,8 +2,10 @@ package control
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -17,6 +19,8 @@ type ServiceDetail struct {
 	StopsToo []string `json:"stopsToo"`
 	// Guarded tells why the host stands on it, so that its name must be given to stop it; empty if it does not.
 	Guarded string `json:"guarded"`
+	// LastLines are the end of the journal of its last run, oldest first, where that failed.
+	LastLines []JournalLine `json:"lastLines"`
 }
 
 // maxJournalLines is how many lines Journal gives at most.
@@ -28,7 +32,7 @@ func (m *Manager) Detail(ctx context.Context, name string) (ServiceDetail, error
 	if err != nil {
 		return ServiceDetail{}, err
 	}
-	d := ServiceDetail{Guarded: b.guards(id), StopsToo: []string{}}
+	d := ServiceDetail{Guarded: b.guards(id), StopsToo: []string{}, LastLines: []JournalLine{}}
 	// A unit that was never asked for gets into the list only now.
 	d.Service = Service{Name: id, Manager: b.name(), ActiveState: "inactive", SubState: "dead", PIDs: []int{}, Ports: []int{}}
 	services, err := b.services(ctx)
@@ -46,6 +50,13 @@ func (m *Manager) Detail(ctx context.Context, name string) (ServiceDetail, error
 	}
 	slices.Sort(d.StopsToo)
 	d.StopsToo = slices.Compact(d.StopsToo)
+	if d.Service.Result != "" {
+		lines, err := b.lastRun(ctx, id)
+		if err != nil { // whoever asks for the journal is told so
+			m.logger.Warn("cannot tell what a service said before it failed", "service", id, "error", err)
+		}
+		d.LastLines = append(d.LastLines, lines...)
+	}
 	return d, nil
 }
 
@@ -104,5 +115,24 @@ func (s *systemd) tail(ctx context.Context, id string, lines int) ([]JournalLine
 func (s *sysv) depends(context.Context, string) (map[string][]string, error) {
 	return map[string][]string{}, nil
 }
+
+func (s *systemd) lastRun(ctx context.Context, id string) ([]JournalLine, error) {
+	conn, err := s.connected()
+	if err != nil {
+		return nil, err
+	}
+	u := properties1{ctx: ctx, conn: conn}
+	if u.err = conn.Object(sdName, sdPath).CallWithContext(ctx, sdManager+".LoadUnit", 0, id).Store(&u.path); u.err != nil {
+		return nil, u.err
+	}
+	began, _ := u.get(sdUnit, "InactiveExitTimestamp").(uint64)
+	invocation, _ := u.get(sdUnit, "InvocationID").([]byte)
+	if u.err != nil || len(invocation) != 16 { // it never ran
+		return nil, u.err
+	}
+	return s.journal.ofInvocation(ctx, id, hex.EncodeToString(invocation), time.UnixMicro(int64(began)))
+}
+
+func (s *sysv) lastRun(context.Context, string) ([]JournalLine, error) { return nil, errNoJournal }
 
 func (s *sysv) tail(context.Context, string, int) ([]JournalLine, error) { return nil, errNoJournal }

@@ -27,6 +27,8 @@ type backend interface {
 	depends(ctx context.Context, id string) (map[string][]string, error)
 	// tail is the end of a service's journal.
 	tail(ctx context.Context, id string, lines int) ([]JournalLine, error)
+	// lastRun is the end of the journal of a service's last run, or of the one that goes on.
+	lastRun(ctx context.Context, id string) ([]JournalLine, error)
 	// followJournal is the end of a service's journal and then what comes, until ctx ends.
 	followJournal(ctx context.Context, id string, lines int, f func([]JournalLine)) error
 	// revives names the service that starts a process again when a signal ends it, "" if none does or it cannot be told at once.

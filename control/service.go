@@ -12,6 +12,9 @@ type Service struct {
 	ActiveState   string     `json:"activeState"`
 	SubState      string     `json:"subState"`
 	UnitFileState string     `json:"unitFileState"`
+	Result        string     `json:"result"`   // why its last run failed, as systemd.exec(5) has it for $SERVICE_RESULT; empty: it did not
+	ExitCode      *int       `json:"exitCode"` // how the main process of that run ended: by itself …
+	Signal        string     `json:"signal"`   // … or by a signal, SIGKILL
 	MainPID       int        `json:"mainPid"`
 	PIDs          []int      `json:"pids"`
 	Ports         []int      `json:"ports"` // listening, ascending, each once

@@ -173,16 +173,20 @@ func ended(code, status int) string {
 	case cldExited:
 		return fmt.Sprintf("exit status %d", status)
 	case cldKilled, cldDumped:
-		name := unix.SignalName(unix.Signal(status))
-		if name == "" {
-			name = fmt.Sprintf("signal %d", status)
-		}
 		if code == cldDumped {
-			return "killed by " + name + ", core dumped"
+			return "killed by " + signalName(status) + ", core dumped"
 		}
-		return "killed by " + name
+		return "killed by " + signalName(status)
 	}
 	return fmt.Sprintf("ended with code %d, status %d", code, status)
+}
+
+// signalName is SIGKILL for 9.
+func signalName(n int) string {
+	if name := unix.SignalName(unix.Signal(n)); name != "" {
+		return name
+	}
+	return fmt.Sprintf("signal %d", n)
 }
 
 // resultWords is what the result of a job means, org.freedesktop.systemd1(5).

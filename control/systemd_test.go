@@ -96,15 +96,24 @@ func TestServicesOfSystemd(t *testing.T) {
 		}
 		run("systemctl", "kill", "-s", "KILL", "td-nap")
 		until(t, "killed", state("td-nap.service", "failed", "failed"))
-		if s := service("td-nap.service"); s.MainPID != 0 || s.Since == nil {
+		until(t, "the reason", func() bool { return service("td-nap.service").Result != "" })
+		if s := service("td-nap.service"); s.MainPID != 0 || s.Since == nil || s.Result != "signal" || s.Signal != "SIGKILL" || s.ExitCode != nil {
 			t.Errorf("%+v", s)
 		}
 		run("systemctl", "reset-failed", "td-nap")
 		until(t, "reset", state("td-nap.service", "inactive", "dead"))
+		until(t, "no reason", func() bool { return service("td-nap.service").Result == "" })
+		if s := service("td-nap.service"); s.Signal != "" || s.ExitCode != nil {
+			t.Errorf("%+v", s)
+		}
 	})
 	t.Run("failure", func(t *testing.T) {
 		run("systemctl", "start", "td-fails")
 		until(t, "failed", state("td-fails.service", "failed", "failed"))
+		until(t, "the reason", func() bool {
+			s := service("td-fails.service")
+			return s.Result == "exit-code" && s.ExitCode != nil && *s.ExitCode == 1 && s.Signal == ""
+		})
 	})
 	t.Run("instance and escaped name", func(t *testing.T) {
 		run("systemctl", "start", `td-many@a\x2db.service`, `td-a\x2db.service`)

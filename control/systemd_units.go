@@ -13,6 +13,8 @@ type unit struct {
 	Service
 	path   dbus.ObjectPath // "" where it is not loaded
 	group  string          // its control group, "" where it has none
+	code   int             // how its main process ended last, waitid(2): si_code …
+	status int             // … and si_status
 	stamps [4]uint64       // when it entered its states, in the order of stampNames, µs since 1970; 0: never, or not asked
 }
 
@@ -43,6 +45,16 @@ func (u *unit) service() Service {
 	if at := u.stamps[stamp(u.ActiveState)]; at != 0 {
 		t := time.UnixMicro(int64(at)).UTC()
 		s.Since = &t
+	}
+	if s.Result == "success" {
+		s.Result = ""
+	}
+	switch {
+	case s.Result == "":
+	case u.code == cldExited:
+		s.ExitCode = new(u.status)
+	case u.code == cldKilled, u.code == cldDumped:
+		s.Signal = signalName(u.status)
 	}
 	return s
 }
@@ -191,6 +203,11 @@ func (v *view) fetch(ctx context.Context, units ...*unit) {
 			ask(u, sdService, "MainPID", &u.MainPID)
 			ask(u, sdService, "ControlGroup", &u.group)
 		}
+		if u.runs() || u.ActiveState == "failed" {
+			ask(u, sdService, "Result", &u.Result)
+			ask(u, sdService, "ExecMainCode", &u.code)
+			ask(u, sdService, "ExecMainStatus", &u.status)
+		}
 	}
 	for _, q := range asked {
 		<-q.call.Done
@@ -279,7 +296,7 @@ func (v *view) loaded(name string) {
 		if l.Name != name || l.LoadState == "not-found" && l.ActiveState == "inactive" {
 			continue
 		}
-		if u := v.add(l); u.runs() {
+		if u := v.add(l); u.ActiveState != "inactive" {
 			v.fetch(ctx, u)
 		}
 		v.dirty = true
@@ -311,6 +328,12 @@ func (v *view) update(u *unit, iface string, changed map[string]dbus.Variant) {
 			assign(&u.LoadState, value)
 		case iface == sdService && name == "MainPID":
 			assign(&u.MainPID, value)
+		case iface == sdService && name == "Result":
+			assign(&u.Result, value)
+		case iface == sdService && name == "ExecMainCode":
+			assign(&u.code, value)
+		case iface == sdService && name == "ExecMainStatus":
+			assign(&u.status, value)
 		case iface == sdUnit:
 			for i, stamp := range stampNames {
 				if name == stamp {
@@ -333,5 +356,6 @@ func (v *view) update(u *unit, iface string, changed map[string]dbus.Variant) {
 // differs tells whether a client would see another row.
 func (u *unit) differs(o *unit) bool {
 	return u.ActiveState != o.ActiveState || u.SubState != o.SubState || u.LoadState != o.LoadState ||
-		u.UnitFileState != o.UnitFileState || u.MainPID != o.MainPID || u.stamps != o.stamps
+		u.UnitFileState != o.UnitFileState || u.MainPID != o.MainPID || u.stamps != o.stamps ||
+		u.Result != o.Result || u.code != o.code || u.status != o.status
 }

@@ -135,6 +135,12 @@ func serviceRows() *rowType[control.Service, serviceKey] {
 			enum("activeState", func(s *row) string { return s.ActiveState }).alias("state"),
 			enum("subState", func(s *row) string { return s.SubState }),
 			enum("unitFileState", func(s *row) string { return s.UnitFileState }),
+			enum("result", func(s *row) string { return s.Result }),
+			optional("exitCode", numberField, func(s *row) (float64, bool) {
+				n, known := deref(s.ExitCode)
+				return float64(n), known
+			}),
+			enum("signal", func(s *row) string { return s.Signal }),
 			number("mainPid", numberField, func(s *row) float64 { return float64(s.MainPID) }).named(),
 			list("pids", func(s *row) []int { return s.PIDs }).alias("pid"),
 			list("ports", func(s *row) []int { return s.Ports }).alias("port"),

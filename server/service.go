@@ -54,6 +54,9 @@ func (s *Server) showService(c *fiber.Ctx) error {
 		answer.Dependencies = map[string][]string{}
 	}
 	answer.StopsToo = orNone(answer.StopsToo)
+	if answer.LastLines == nil || sessionOf(c).Role == Viewer { // who may not read the journal
+		answer.LastLines = []control.JournalLine{}
+	}
 	sample, err := s.cfg.Collector.Collect(ctx, serviceParts)
 	if err != nil {
 		s.cfg.Logger.Warn("cannot tell the processes of a service", "error", err)

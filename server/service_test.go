@@ -15,6 +15,7 @@ func TestServiceInDepth(t *testing.T) {
 	fake := &fakeControl{detail: control.ServiceDetail{
 		Service:      control.Service{Name: "web.service", Manager: "systemd", ActiveState: "active"},
 		Dependencies: map[string][]string{"requiredBy": {"shop.service"}}, StopsToo: []string{"shop.service"},
+		LastLines: []control.JournalLine{{Text: "the password is 1234"}},
 	}}
 	s := startServer(t, playHost, func(cfg *Config) { cfg.Control = fake })
 	b := s.signedIn("vic", Viewer)
@@ -24,6 +25,12 @@ func TestServiceInDepth(t *testing.T) {
 	}
 	if fmt.Sprint(got.Dependencies) != "map[requiredBy:[shop.service]]" || fmt.Sprint(got.StopsToo) != "[shop.service]" || got.CarriesSession || len(got.Connected) != 0 {
 		t.Errorf("in depth it is %+v", got)
+	}
+	if len(got.LastLines) != 0 {
+		t.Errorf("a viewer reads the journal: %+v", got.LastLines)
+	}
+	if got := into[ServiceReply](t, s.signedIn("olga", Operator).want(200, "GET", "/services/web.service", nil)); len(got.LastLines) != 1 {
+		t.Errorf("an operator reads %+v", got.LastLines)
 	}
 	if a := b.want(400, "GET", "/services/web.service?q=1", nil); a.code() != codeInvalid {
 		t.Errorf("a parameter: %s", a.body)

@@ -129,6 +129,9 @@ export function service(i: number): Service {
           ? 'auto-restart'
           : 'dead',
     unitFileState: i % 3 === 0 ? 'enabled' : 'static',
+    result: active === 'failed' ? 'exit-code' : '',
+    exitCode: active === 'failed' ? 3 : null,
+    signal: '',
     mainPid: up ? 700 + i : 0,
     pids: up ? [700 + i, 900 + i] : [],
     ports: up && i % 5 === 0 ? [80, 443] : [],

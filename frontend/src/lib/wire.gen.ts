@@ -302,6 +302,9 @@ export interface Service {
 	activeState: string
 	subState: string
 	unitFileState: string
+	result: string
+	exitCode: number | null
+	signal: string
 	mainPid: number
 	pids: number[]
 	ports: number[]
@@ -318,6 +321,14 @@ export interface ServicesReply {
 	errors: Record<string, string>
 }
 
+export interface JournalLine {
+	time: string
+	priority: number
+	pid: number
+	program: string
+	text: string
+}
+
 export interface Peer {
 	address: string
 	connections: number
@@ -328,17 +339,10 @@ export interface ServiceReply {
 	dependencies: Record<string, string[]>
 	stopsToo: string[]
 	guarded: string
+	lastLines: JournalLine[]
 	connected: Peer[]
 	carriesSession: boolean
 	errors: Record<string, string>
-}
-
-export interface JournalLine {
-	time: string
-	priority: number
-	pid: number
-	program: string
-	text: string
 }
 
 export interface JournalReply {

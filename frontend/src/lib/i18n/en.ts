@@ -2,6 +2,7 @@ import { access } from './en/access'
 import { acts } from './en/acts'
 import { common } from './en/common'
 import { connection } from './en/connection'
+import { ending } from './en/ending'
 import { host } from './en/host'
 import { journal } from './en/journal'
 import { list } from './en/list'
@@ -19,6 +20,7 @@ export const en = {
   ...acts,
   ...common,
   ...connection,
+  ...ending,
   ...host,
   ...journal,
   ...list,

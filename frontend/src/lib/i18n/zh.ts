@@ -3,6 +3,7 @@ import { access } from './zh/access'
 import { acts } from './zh/acts'
 import { common } from './zh/common'
 import { connection } from './zh/connection'
+import { ending } from './zh/ending'
 import { host } from './zh/host'
 import { journal } from './zh/journal'
 import { list } from './zh/list'
@@ -19,6 +20,7 @@ export const zh: Catalogue = {
   ...acts,
   ...common,
   ...connection,
+  ...ending,
   ...host,
   ...journal,
   ...list,

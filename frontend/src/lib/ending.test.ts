@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest'
+import { exitText, fullReason, shortReason, signalText } from './ending'
+import type { Service } from './wire.gen'
+
+const service = (part: Partial<Service>) =>
+  ({ result: '', exitCode: null, signal: '', ...part }) as Service
+
+describe('how a process ended', () => {
+  it('is told with what its status means', () => {
+    expect(exitText(3)).toBe('exit status 3')
+    expect(exitText(203)).toBe('exit status 203 (its program cannot be run)')
+  })
+
+  it('is told with what its signal means', () => {
+    expect(signalText('SIGSEGV')).toBe('killed by SIGSEGV (invalid memory access)')
+    expect(signalText('signal 40')).toBe('killed by signal 40')
+  })
+})
+
+describe('why a service failed', () => {
+  it.each<[string, Partial<Service>, string, string]>([
+    ['that did not', {}, '', ''],
+    [
+      'by its status',
+      { result: 'exit-code', exitCode: 3 },
+      'exit status 3',
+      'a process failed: exit status 3',
+    ],
+    [
+      'by a signal',
+      { result: 'signal', signal: 'SIGKILL' },
+      'killed by SIGKILL',
+      'a process was killed: killed by SIGKILL (ended at once)',
+    ],
+    [
+      'by its time, whatever ended it then',
+      { result: 'timeout', signal: 'SIGTERM' },
+      'took too long',
+      'took too long: killed by SIGTERM (asked to end)',
+    ],
+    ['by a word that is new', { result: 'moon-phase' }, 'moon-phase', 'moon-phase'],
+  ])('%s', (_, part, short, full) => {
+    expect(shortReason(service(part))).toBe(short)
+    expect(fullReason(service(part))).toBe(full)
+  })
+})

@@ -1,0 +1,31 @@
+import { i18n } from './i18n.svelte'
+import type { Service } from './wire.gen'
+
+/** How a process ended by itself, with what its status means where that is known. */
+export function exitText(code: number): string {
+  const { exitStatus, statuses } = i18n.t.ending
+  const means = statuses[code]
+  return means ? `${exitStatus(`${code}`)} (${means})` : exitStatus(`${code}`)
+}
+
+/** That a process was ended by a signal, named as SIGKILL. */
+export function signalText(signal: string): string {
+  const { killedBy, signals } = i18n.t.ending
+  const means = signals[signal]
+  return means ? `${killedBy(signal)} (${means})` : killedBy(signal)
+}
+
+/** Why a service failed, as far as there is room on its row; empty where it did not. */
+export function shortReason({ result, exitCode, signal }: Service): string {
+  const { results, exitStatus, killedBy } = i18n.t.ending
+  if (result === 'exit-code' && exitCode !== null) return exitStatus(`${exitCode}`)
+  if ((result === 'signal' || result === 'core-dump') && signal) return killedBy(signal)
+  return results[result] ?? result
+}
+
+/** Why a service failed, all that its row tells; empty where it did not. */
+export function fullReason({ result, exitCode, signal }: Service): string {
+  const why = i18n.t.ending.results[result] ?? result
+  const how = exitCode !== null ? exitText(exitCode) : signal ? signalText(signal) : ''
+  return [why, how].filter((part) => part !== '').join(': ')
+}
