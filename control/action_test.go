@@ -212,7 +212,7 @@ func TestActionsOnSystemd(t *testing.T) {
 			t.Errorf("after the end: %v, want ErrUnavailable", err)
 		}
 	})
-	if err := l.Verify(t.Context()); err != nil {
+	if _, err := l.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

@@ -50,7 +50,8 @@ type Log struct {
 	begun   map[uint64]time.Time // running operations, with the monotonic clock
 	unsaved map[uint64]entry     // outcomes that could not be written yet
 
-	trimming sync.Mutex // held while old entries are removed, and while the chain is verified
+	trimming sync.RWMutex // held while old entries are removed, and for reading while the chain is verified
+	toldHead Head         // the last one that the logger was told
 	denied   denials
 	told     feed
 
@@ -105,7 +106,9 @@ func OpenLog(db *bbolt.DB, cfg LogConfig) (*Log, error) {
 func (l *Log) Close() error {
 	l.stop()
 	l.done.Wait()
-	return errors.Join(l.sumDenied(true), l.saveUnsaved())
+	err := errors.Join(l.sumDenied(true), l.saveUnsaved())
+	l.tellHead()
+	return err
 }
 
 // write runs change in one durable transaction and tells subscribers of the operations it returns.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -21,9 +22,22 @@ type Head struct {
 // String is "seq:hash in hexadecimal", and ParseHead reads it.
 func (h Head) String() string { return formatID(h.Seq) + ":" + hex.EncodeToString(h.Hash[:]) }
 
-// ParseHead reads what String wrote.
+// MarshalText is String.
+func (h Head) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+// UnmarshalText is ParseHead, and takes the zero Head too.
+func (h *Head) UnmarshalText(text []byte) (err error) {
+	if string(text) == (Head{}).String() {
+		*h = Head{}
+		return nil
+	}
+	*h, err = ParseHead(string(text))
+	return err
+}
+
+// ParseHead reads what String wrote, also behind the "head=" of a line of the journal.
 func ParseHead(s string) (h Head, err error) {
-	id, sum, _ := strings.Cut(s, ":")
+	id, sum, _ := strings.Cut(strings.TrimPrefix(s, "head="), ":")
 	b, err := hex.DecodeString(sum)
 	if err == nil && len(b) == len(h.Hash) {
 		h.Seq, err = parseID(id)
@@ -37,9 +51,8 @@ func ParseHead(s string) (h Head, err error) {
 
 // Head is the newest place in the chain.
 func (l *Log) Head() (h Head, err error) {
-	err = l.db.View(func(tx *bbolt.Tx) error {
-		seq, sum := openBooks(tx).last()
-		h = Head{seq, sum}
+	err = viewBooks(l.db, func(b books) error {
+		h = b.last()
 		return nil
 	})
 	return h, err
@@ -55,38 +68,63 @@ func (e *BreakError) Error() string {
 	return fmt.Sprintf("the operation log is broken at entry %d: %s", e.Seq, e.Reason)
 }
 
+// Verified is what the whole chain was found to be.
+type Verified struct {
+	First      uint64 `json:"first"` // the oldest entry: 1 until retention removes it; 0 in an empty log
+	Head       Head   `json:"head"`  // the newest
+	Operations int    `json:"operations"`
+	Older      int    `json:"older"` // noted heads from before First: retention left nothing to hold them against
+}
+
 // Verify reads the whole chain and what the log's lists are made from, and returns a *BreakError for the first thing that
 // was changed, removed, added or exchanged. Whoever can write the file can also make a whole new chain, or cut off its
-// end: that shows against heads which were noted elsewhere.
-func (l *Log) Verify(ctx context.Context, noted ...Head) error {
-	l.trimming.Lock()
-	defer l.trimming.Unlock()
-	v := verifier{noted: noted, counts: map[string]int{}}
+// end: that shows against heads which were noted elsewhere. The log goes on meanwhile, but removes nothing.
+func (l *Log) Verify(ctx context.Context, noted ...Head) (Verified, error) {
+	l.trimming.RLock()
+	defer l.trimming.RUnlock()
+	return VerifyLog(ctx, l.db, noted...)
+}
+
+// VerifyLog is Verify for a database on which no Log is open; it may be open for reading only.
+func VerifyLog(ctx context.Context, db *bbolt.DB, noted ...Head) (Verified, error) {
+	v := verifier{noted: map[uint64][]Head{}}
+	for _, h := range noted {
+		v.noted[h.Seq] = append(v.noted[h.Seq], h)
+	}
 	for more := true; more; {
 		if err := ctx.Err(); err != nil {
-			return err
+			return Verified{}, err
 		}
-		err := l.db.View(func(tx *bbolt.Tx) (err error) {
-			more, err = v.read(openBooks(tx), scanChunk)
+		err := viewBooks(db, func(b books) (err error) {
+			more, err = v.read(b, scanChunk)
 			return err
 		})
+		if errors.Is(err, errDamaged) {
+			err = v.breaks(v.seq+1, "%v", err)
+		}
 		if err != nil {
-			return err
+			return Verified{}, err
 		}
 	}
-	return nil
+	found := Verified{First: v.first, Head: Head{v.seq, v.hash}, Operations: v.operations}
+	for seq, heads := range v.noted {
+		if seq != 0 && seq < v.first-1 {
+			found.Older += len(heads)
+		}
+	}
+	return found, nil
 }
 
 // verifier follows the chain from its oldest entry on.
 type verifier struct {
-	noted   []Head
-	seq     uint64 // the last entry read
-	hash    hash
-	first   uint64 // the first entry read
-	base    hash   // what that one says came before it
-	removed Head   // what the newest cut says was removed
-	id      uint64 // the last operation met
-	counts  map[string]int
+	noted      map[uint64][]Head
+	seq        uint64 // the last entry read
+	hash       hash
+	first      uint64 // the first entry read
+	base       hash   // what that one says came before it
+	removed    Head   // what the newest cut says was removed
+	id         uint64 // the last operation met
+	operations int
 }
 
 func (v *verifier) breaks(seq uint64, format string, args ...any) error {
@@ -95,6 +133,9 @@ func (v *verifier) breaks(seq uint64, format string, args ...any) error {
 
 // read follows at most limit entries, and compares the ends when there are no more.
 func (v *verifier) read(b books, limit int) (more bool, err error) {
+	if b.entries == nil {
+		return false, v.end(b)
+	}
 	c := b.entries.Cursor()
 	for k, value := c.Seek(seqKey(v.seq + 1)); k != nil; k, value = c.Next() {
 		if limit == 0 {
@@ -122,12 +163,14 @@ func (v *verifier) link(b books, seq uint64, value []byte, sum hash) error {
 	} else if seq != v.seq+1 {
 		return v.breaks(v.seq+1, "it is missing; the next one is %d", seq)
 	} else if e.prev != v.hash {
-		return v.breaks(seq, "it does not follow from entry %d: one of the two was changed", v.seq)
-	}
-	for _, h := range v.noted {
-		if h.Seq == seq && h.Hash != sum {
-			return v.breaks(seq, "it is not the one that was noted as %s", h)
+		// What comes after it tells which of the two is still as it was.
+		if next, known := b.follows(seq); known && next == sum {
+			return v.breaks(v.seq, "it was changed: entry %d tells what it was", seq)
 		}
+		return v.breaks(seq, "it was changed: it does not follow from entry %d", v.seq)
+	}
+	if err := v.compare(seq, sum); err != nil {
+		return err
 	}
 	v.seq, v.hash = seq, sum
 	switch e.kind {
@@ -149,6 +192,16 @@ func (v *verifier) link(b books, seq uint64, value []byte, sum hash) error {
 			return v.breaks(seq, "it does not tell what retention removed")
 		}
 		copy(v.removed.Hash[:], h)
+	}
+	return nil
+}
+
+// compare holds an entry against the heads that were noted.
+func (v *verifier) compare(seq uint64, sum hash) error {
+	for _, h := range v.noted[seq] {
+		if h.Hash != sum {
+			return v.breaks(seq, "it is not the one that was noted as %s", h)
+		}
 	}
 	return nil
 }
@@ -177,25 +230,35 @@ func (v *verifier) operation(b books, id uint64, e entry) error {
 	if err != nil {
 		return v.breaks(id, "%v", err)
 	}
-	v.counts[inAll]++
+	v.operations++
 	for _, key := range []string{
 		indexKey("logType", op.LogType), indexKey("retStatus", string(op.RetStatus)), indexKey("logStatus", string(op.LogStatus)),
 	} {
 		if b.index.Get(append([]byte(key), seqKey(id)...)) == nil {
 			return v.breaks(id, "its operation is missing from the list of %s", strings.TrimRight(key, "\x00"))
 		}
-		v.counts[key]++
 	}
 	return nil
 }
 
 // end checks what can only be known when the whole chain has been read.
 func (v *verifier) end(b books) error {
+	for seq, heads := range v.noted {
+		if seq > v.seq {
+			return v.breaks(v.seq+1, "it is missing; the log was noted to go on to %d, as %s", seq, heads[0])
+		}
+	}
+	if b.entries == nil {
+		return nil
+	}
 	if k, _ := b.state.Cursor().Seek(seqKey(v.id + 1)); k != nil {
 		return v.breaks(v.seq, "an operation is listed that has no entry")
 	}
 	if seq := b.entries.Sequence(); seq != v.seq {
 		return v.breaks(v.seq+1, "it is missing; the log went on to %d", seq)
+	}
+	if head, known := b.head(); known && head != (Head{v.seq, v.hash}) {
+		return v.breaks(v.seq, "it was changed: the log ended with %s", head)
 	}
 	switch {
 	case v.first == 1 && v.base != hash{}:
@@ -203,13 +266,13 @@ func (v *verifier) end(b books) error {
 	case v.first > 1 && (v.removed.Seq != v.first-1 || v.removed.Hash != v.base):
 		return v.breaks(v.first-1, "what came before entry %d is missing, and was not removed by retention", v.first)
 	}
-	for _, h := range v.noted {
-		if h.Seq > v.seq {
-			return v.breaks(v.seq+1, "it is missing; the log was noted to go on to %d", h.Seq)
+	if v.first > 1 {
+		if err := v.compare(v.first-1, v.base); err != nil {
+			return err
 		}
 	}
-	if v.counts[inAll] != b.counted(inAll) {
-		return v.breaks(v.seq, "%d operations are counted, but there are %d", b.counted(inAll), v.counts[inAll])
+	if v.operations != b.counted(inAll) {
+		return v.breaks(v.seq, "%d operations are counted, but there are %d", b.counted(inAll), v.operations)
 	}
 	return nil
 }

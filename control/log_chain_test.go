@@ -31,9 +31,13 @@ func TestVerifyNamesTheFirstBreak(t *testing.T) {
 		reason string
 	}{
 		"nothing":          {func(books) {}, true, 0, ""},
-		"a changed text":   {rewrite(2, func(e *entry) { e.target = "other" }), false, 3, "does not follow from entry 2"},
+		"a changed text":   {rewrite(2, func(e *entry) { e.target = "other" }), false, 2, "entry 3 tells what it was"},
 		"a changed status": {rewrite(3, func(e *entry) { e.retStatus = Succeeded }), false, 1, "list of retStatus=succeeded"},
-		"a changed actor":  {rewrite(3, func(e *entry) { e.message = "fine" }), false, 4, "does not follow from entry 3"},
+		"a changed actor":  {rewrite(3, func(e *entry) { e.message = "fine" }), false, 3, "entry 4 tells what it was"},
+		"a changed link":   {rewrite(3, func(e *entry) { e.prev[0]++ }), false, 3, "does not follow from entry 2"},
+		"the newest one changed, and nothing noted": {
+			rewrite(6, func(e *entry) { e.actor = "eve" }), false, 6, "the log ended with 6:",
+		},
 		"the newest one changed": {
 			rewrite(6, func(e *entry) { e.actor = "eve" }), true, 6, "not the one that was noted",
 		},
@@ -41,7 +45,7 @@ func TestVerifyNamesTheFirstBreak(t *testing.T) {
 			v := bytes.Clone(b.entries.Get(seqKey(2)))
 			v[50] ^= 1
 			b.entries.Put(seqKey(2), v)
-		}, false, 3, "does not follow"},
+		}, false, 2, "entry 3 tells what it was"},
 		"rubbish":  {func(b books) { b.entries.Put(seqKey(2), []byte("rubbish")) }, false, 2, "cannot be read"},
 		"one gone": {func(b books) { b.entries.Delete(seqKey(2)) }, false, 2, "missing"},
 		"the first gone": {func(b books) {
@@ -92,7 +96,7 @@ func TestVerifyNamesTheFirstBreak(t *testing.T) {
 			must[Operation](t)(l.Begin(Entry{LogType: "service.stop", Target: "d"}))
 			must[Operation](t)(l.Record(Entry{LogType: "user.add", Target: "e"}))
 			head := must[Head](t)(l.Head())
-			if err := l.Verify(t.Context(), Head{}, head); err != nil {
+			if _, err := l.Verify(t.Context(), Head{}, head); err != nil {
 				t.Fatalf("before: %v", err)
 			}
 			if err := l.db.Update(func(tx *bbolt.Tx) error { test.tamper(openBooks(tx)); return nil }); err != nil {
@@ -102,7 +106,7 @@ func TestVerifyNamesTheFirstBreak(t *testing.T) {
 			if test.noted {
 				noted = append(noted, must[Head](t)(ParseHead(head.String())))
 			}
-			err := l.Verify(t.Context(), noted...)
+			_, err := l.Verify(t.Context(), noted...)
 			var broken *BreakError
 			switch {
 			case test.seq == 0:
@@ -145,7 +149,7 @@ func TestRetentionKeepsTheChain(t *testing.T) {
 		if l.Unseen() != unseen {
 			t.Errorf("%d are counted as unseen, %d are", l.Unseen(), unseen)
 		}
-		if err := l.Verify(t.Context(), before, must[Head](t)(l.Head())); err != nil {
+		if _, err := l.Verify(t.Context(), before, must[Head](t)(l.Head())); err != nil {
 			t.Error(err)
 		}
 	}
@@ -195,7 +199,7 @@ func TestAReadOnlyLogCanBeRead(t *testing.T) {
 	if page := must[Page](t)(l.List(Filter{})); page.Total != 1 || l.Unseen() != 1 {
 		t.Errorf("%d operations, %d unseen, want the one that there was", page.Total, l.Unseen())
 	}
-	if err := l.Verify(t.Context()); err != nil {
+	if _, err := l.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
 

@@ -12,9 +12,11 @@ import (
 //	entries  sequence → entry: the chain. It is only ever appended to, and cut at its old end by retention.
 //	state    id → sequence of the entry that tells the outcome, 0 while it runs. id is the sequence of the first entry.
 //	index    field=value NUL id → nothing, or for logStatus=seen who saw it
-//	count    field=value NUL → how many ids the index has there; all → how many operations there are
+//	count    field=value NUL → how many ids the index has there; all → how many operations there are; head → the newest
+//	         entry's sequence and hash
 //
-// All but entries, and who has seen what, follow from the chain.
+// All but entries, and who has seen what, follow from the chain. head is there so that a change of the newest entry, which
+// no other one holds the hash of, shows too.
 type books struct {
 	entries, state, index, count *bbolt.Bucket
 }
@@ -24,6 +26,7 @@ const logBucket = "operations"
 // Keys that code asks for by name.
 var (
 	inAll     = "all"
+	headKey   = []byte("head")
 	isRunning = indexKey("retStatus", string(Running))
 	isNew     = indexKey("logStatus", string(New))
 	isSeen    = indexKey("logStatus", string(Seen))
@@ -31,7 +34,7 @@ var (
 
 func indexKey(field, value string) string { return field + "=" + value + "\x00" }
 
-// makeBooks creates what is missing.
+// makeBooks creates what is missing: all of it in a new file, head in one that an older program wrote.
 func makeBooks(tx *bbolt.Tx) error {
 	root, err := tx.CreateBucketIfNotExists([]byte(logBucket))
 	for _, name := range []string{"entries", "state", "index", "count"} {
@@ -39,11 +42,22 @@ func makeBooks(tx *bbolt.Tx) error {
 			_, err = root.CreateBucketIfNotExists([]byte(name))
 		}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	b := openBooks(tx)
+	if _, known := b.head(); known {
+		return nil
+	}
+	return b.setHead(b.last())
 }
 
+// openBooks returns empty books where there is no log.
 func openBooks(tx *bbolt.Tx) books {
 	root := tx.Bucket([]byte(logBucket))
+	if root == nil {
+		return books{}
+	}
 	open := func(name string) *bbolt.Bucket {
 		b := root.Bucket([]byte(name))
 		b.FillPercent = 0.9 // keys rise, so pages are filled from their left and not touched again
@@ -54,23 +68,51 @@ func openBooks(tx *bbolt.Tx) books {
 
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
-// last is the newest entry of the chain; 0 and the zero hash when there is none.
-func (b books) last() (uint64, hash) {
+// last is the newest entry of the chain; the zero Head when there is none.
+func (b books) last() Head {
 	k, v := b.entries.Cursor().Last()
 	if k == nil {
-		return 0, hash{}
+		return Head{}
 	}
-	return binary.BigEndian.Uint64(k), hashOf(k, v)
+	return Head{binary.BigEndian.Uint64(k), hashOf(k, v)}
+}
+
+// head is the newest entry as it was when it was written; not known in the file of an older program.
+func (b books) head() (h Head, known bool) {
+	v := b.count.Get(headKey)
+	if len(v) != 8+len(h.Hash) {
+		return h, false
+	}
+	h.Seq = binary.BigEndian.Uint64(v)
+	copy(h.Hash[:], v[8:])
+	return h, true
+}
+
+func (b books) setHead(h Head) error {
+	return b.count.Put(headKey, append(seqKey(h.Seq), h.Hash[:]...))
+}
+
+// follows is the hash that entry seq had when what follows it was written; not known after a gap.
+func (b books) follows(seq uint64) (hash, bool) {
+	if next, err := b.entry(seq + 1); err == nil {
+		return next.prev, true
+	}
+	h, known := b.head()
+	return h.Hash, known && h.Seq == seq
 }
 
 // add appends e to the chain.
 func (b books) add(e entry) (uint64, error) {
-	_, e.prev = b.last()
+	e.prev = b.last().Hash
 	seq, err := b.entries.NextSequence()
 	if err != nil {
 		return 0, err
 	}
-	return seq, b.entries.Put(seqKey(seq), e.encode())
+	k, v := seqKey(seq), e.encode()
+	if err := b.entries.Put(k, v); err != nil {
+		return 0, err
+	}
+	return seq, b.setHead(Head{seq, hashOf(k, v)})
 }
 
 // entry reads one link of the chain.

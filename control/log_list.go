@@ -45,8 +45,8 @@ func (l *Log) Get(id string) (op Operation, err error) {
 	if err != nil {
 		return op, err
 	}
-	err = l.db.View(func(tx *bbolt.Tx) error {
-		op, err = openBooks(tx).operation(n)
+	err = viewBooks(l.db, func(b books) error {
+		op, err = b.operation(n)
 		return err
 	})
 	return op, err
@@ -73,7 +73,7 @@ func (l *Log) List(f Filter) (Page, error) {
 	limit = min(limit, maxPage)
 	streams := f.streams()
 	if len(streams) <= 1 && f.Match == nil {
-		return page, l.db.View(func(tx *bbolt.Tx) error { return openBooks(tx).page(&page, streams, before, limit) })
+		return page, viewBooks(l.db, func(b books) error { return b.page(&page, streams, before, limit) })
 	}
 	return page, l.search(&page, streams, before, limit, f.Match)
 }
@@ -120,8 +120,7 @@ func (l *Log) search(page *Page, streams []string, before uint64, limit int, mat
 		}
 		var ops []Operation
 		var ids []uint64
-		err := l.db.View(func(tx *bbolt.Tx) error {
-			b := openBooks(tx)
+		err := viewBooks(l.db, func(b books) error {
 			ids, more = b.ids(streams, at, scanChunk)
 			// Without match only those on the page need be read.
 			for _, id := range ids {
@@ -242,8 +241,7 @@ func (l *Log) Walk(ctx context.Context, oldestFirst bool, f func(*Operation) err
 			return err
 		}
 		var ops []Operation
-		err := l.db.View(func(tx *bbolt.Tx) error {
-			b := openBooks(tx)
+		err := viewBooks(l.db, func(b books) error {
 			var ids []uint64
 			if oldestFirst {
 				ids, more = b.idsAfter(at, scanChunk)

@@ -13,24 +13,20 @@ const (
 // keep writes what waits to be written, removes what is too old, and tells the head of the chain to the logger, so that
 // it is in a place that whoever changes the file does not change with it.
 func (l *Log) keep(quit <-chan struct{}) {
-	tidy, trim := time.NewTicker(tidyInterval), time.NewTicker(trimInterval)
+	tidy, hour := time.NewTicker(tidyInterval), time.NewTicker(trimInterval)
 	defer tidy.Stop()
-	defer trim.Stop()
-	var told Head
+	defer hour.Stop()
 	for {
 		if err := l.trim(); err != nil {
 			l.logger.Error("cannot remove old records of the operation log", "error", err)
 		}
-		if head, err := l.Head(); err == nil && head != told {
-			l.logger.Info("operation log", "head", head)
-			told = head
-		}
-		for hour := false; !hour; {
+		l.tellHead()
+		for again := false; !again; {
 			select {
 			case <-quit:
 				return
-			case <-trim.C:
-				hour = true
+			case <-hour.C:
+				again = true
 			case <-tidy.C:
 				if err := l.saveUnsaved(); err != nil {
 					l.logger.Error(err.Error())
@@ -40,6 +36,14 @@ func (l *Log) keep(quit <-chan struct{}) {
 				}
 			}
 		}
+	}
+}
+
+// tellHead tells the logger how far the chain goes, unless it did already. Only keep calls it, and Close after that.
+func (l *Log) tellHead() {
+	if head, err := l.Head(); err == nil && head != l.toldHead {
+		l.logger.Info("the operation log goes up to here: topdeck log verify takes this head", "head", head)
+		l.toldHead = head
 	}
 }
 
@@ -60,7 +64,9 @@ func (l *Log) trimSome() (more bool, err error) {
 	if l.cfg.MaxAge == 0 && l.cfg.MaxCount == 0 {
 		return false, nil
 	}
-	l.trimming.Lock()
+	if !l.trimming.TryLock() { // the chain is being verified: the next time will do
+		return false, nil
+	}
 	defer l.trimming.Unlock()
 	oldest := l.now().Add(-l.cfg.MaxAge)
 	_, err = l.write(func(b books) ([]uint64, error) {
@@ -85,16 +91,16 @@ func (l *Log) trimSome() (more bool, err error) {
 			return nil, nil
 		}
 		more = gone == scanChunk
-		through, sum := b.last()
+		last := b.last()
 		if left, _ := b.idsAfter(0, 1); len(left) > 0 {
-			through = left[0] - 1
-			sum = hashOf(seqKey(through), b.entries.Get(seqKey(through)))
+			last.Seq = left[0] - 1
+			last.Hash = hashOf(seqKey(last.Seq), b.entries.Get(seqKey(last.Seq)))
 		}
-		if err := b.cut(Head{through, sum}, l.now()); err != nil { // first, so that it follows from the last one removed
+		if err := b.cut(last, l.now()); err != nil { // first, so that it follows from the last one removed
 			return nil, err
 		}
 		c := b.entries.Cursor()
-		for k, _ := c.First(); k != nil && string(k) <= string(seqKey(through)); k, _ = c.First() {
+		for k, _ := c.First(); k != nil && string(k) <= string(seqKey(last.Seq)); k, _ = c.First() {
 			if err := c.Delete(); err != nil {
 				return nil, err
 			}

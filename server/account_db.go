@@ -49,10 +49,10 @@ func OpenDB(dir string) (*bbolt.DB, error) {
 			return nil, fmt.Errorf("cannot make the database private: %w", err)
 		}
 	}
-	return openDB(path)
+	return openDB(path, false)
 }
 
-func openDB(path string) (db *bbolt.DB, err error) {
+func openDB(path string, readOnly bool) (db *bbolt.DB, err error) {
 	// bbolt panics on pages that make no sense, and a file that was cut short faults when its missing pages are read.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -60,7 +60,7 @@ func openDB(path string) (db *bbolt.DB, err error) {
 			db, err = nil, damaged(path, r)
 		}
 	}()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: dbLockWait})
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: dbLockWait, ReadOnly: readOnly})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("cannot open %s: it is %w by %s; stop that first, or name another folder with --data", path, errLocked, lockHolder(path))
@@ -110,7 +110,7 @@ func checkDB(db *bbolt.DB) error {
 	case stored > dbFormat:
 		return fmt.Errorf("cannot use %s: a newer topdeck wrote it (format %d, this one knows %d); run that version, or name another folder with --data",
 			db.Path(), stored, dbFormat)
-	case stored == dbFormat:
+	case stored == dbFormat || db.IsReadOnly():
 		return nil
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {

@@ -25,42 +25,49 @@ import (
 const (
 	adminFile     = "admin.sock"
 	adminTime     = 30 * time.Second // for one request, hashing included
+	adminLongTime = 30 * time.Minute // for one that reads the whole data file
 	adminReadTime = 2 * time.Second  // for a request to arrive
-	maxAdminBody  = 64 << 10
+	maxAdminBody  = 1 << 20          // some thousands of heads of the log
 	adminAtOnce   = 4
 	localSource   = "local"
 	maxSocketPath = 107 // bytes, unix(7)
 )
 
-// AdminRequest is what topdeck user asks for: list, add, passwd, role or remove, and what that needs.
+// AdminRequest is what the command line asks of a running server: list, add, passwd, role or remove of accounts, or
+// log.verify; and what that needs.
 type AdminRequest struct {
-	Do       string `json:"do"`
-	Name     string `json:"name,omitempty"`
-	Password string `json:"password,omitempty"`
-	Role     Role   `json:"role,omitempty"`
+	Do       string         `json:"do"`
+	Name     string         `json:"name,omitempty"`
+	Password string         `json:"password,omitempty"`
+	Role     Role           `json:"role,omitempty"`
+	Heads    []control.Head `json:"heads,omitempty"`
 }
 
-// adminReply answers it: one of the two.
+// long tells whether the answer may take as long as it takes to read the whole data file.
+func (r AdminRequest) long() bool { return r.Do == doVerify }
+
+// adminReply answers it: what was asked for, or Error.
 type adminReply struct {
-	Users []UserRow  `json:"users,omitempty"`
-	Error *ErrorBody `json:"error,omitempty"`
+	Users []UserRow         `json:"users,omitempty"`
+	Log   *control.Verified `json:"log,omitempty"`
+	Error *ErrorBody        `json:"error,omitempty"`
 }
 
 // Administer does what r asks for on the accounts in the data folder dir, and returns all accounts after it. A server that
 // runs on that folder is asked to do it, through its socket, so that it takes effect at once; else it is done here.
 func Administer(dir string, r AdminRequest, logger *slog.Logger) ([]UserRow, error) {
-	users, err := askServer(dir, r)
+	reply, err := askServer(dir, r)
 	if err == nil || !isNoServer(err) {
-		return users, err
+		return reply.Users, err
 	}
 	if _, err := os.Stat(filepath.Join(dir, dbFile)); r.Do != "add" && errors.Is(err, fs.ErrNotExist) {
 		return nil, refuse(codeNotFound, "cannot find accounts in %s: there is no %s; name topdeck's data folder with --data", dir, dbFile)
 	}
 	db, err := OpenDB(dir)
 	if errors.Is(err, errLocked) { // a server that has just started
-		users, askErr := askServer(dir, r)
+		reply, askErr := askServer(dir, r)
 		if askErr == nil || !isNoServer(askErr) {
-			return users, askErr
+			return reply.Users, askErr
 		}
 	}
 	if err != nil {
@@ -115,29 +122,32 @@ func (a *Accounts) administer(by Actor, r AdminRequest) ([]UserRow, error) {
 }
 
 // askServer sends r to the server that runs on dir.
-func askServer(dir string, r AdminRequest) ([]UserRow, error) {
+func askServer(dir string, r AdminRequest) (reply adminReply, err error) {
 	path, release, err := socketPath(dir)
 	if err != nil {
-		return nil, err
+		return reply, err
 	}
 	defer release()
 	conn, err := net.DialTimeout("unix", path, time.Second)
 	if err != nil {
-		return nil, fmt.Errorf("cannot reach the server through %s: %w", filepath.Join(dir, adminFile), err)
+		return reply, fmt.Errorf("cannot reach the server through %s: %w", filepath.Join(dir, adminFile), err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(adminTime))
-	var reply adminReply
+	wait := adminTime
+	if r.long() {
+		wait = adminLongTime
+	}
+	conn.SetDeadline(time.Now().Add(wait))
 	if err = json.NewEncoder(conn).Encode(r); err == nil {
 		err = json.NewDecoder(conn).Decode(&reply)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot get an answer from the running server: %w", err)
+		return reply, fmt.Errorf("cannot get an answer from the running server: %w", err)
 	}
 	if reply.Error != nil {
-		return nil, &Error{Code: reply.Error.Code, Message: reply.Error.Message}
+		return reply, &Error{Code: reply.Error.Code, Message: reply.Error.Message}
 	}
-	return reply.Users, nil
+	return reply, nil
 }
 
 // socketPath is where the socket of dir is. Where that is too long for a socket address, it leads through an open
@@ -154,16 +164,20 @@ func socketPath(dir string) (path string, release func(), err error) {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), adminFile), func() { folder.Close() }, nil
 }
 
-// adminSocket lets root and the user that the server runs as change accounts while it runs. Each connection asks once.
+// adminSocket lets root and the user that the server runs as administer it while it runs. Each connection asks once.
 type adminSocket struct {
 	listener *net.UnixListener
 	accounts *Accounts
+	log      *control.Log
 	logger   *slog.Logger
+	ctx      context.Context // of all requests
+	cancel   context.CancelFunc
 	serving  sync.WaitGroup
+	reading  sync.Mutex // held by a request that reads the whole data file: one at a time
 }
 
 // openAdminSocket listens in dir. The caller has the database of dir locked, so a socket that is there was left behind.
-func openAdminSocket(dir string, accounts *Accounts, logger *slog.Logger) (*adminSocket, error) {
+func openAdminSocket(dir string, accounts *Accounts, log *control.Log, logger *slog.Logger) (*adminSocket, error) {
 	path, release, err := socketPath(dir)
 	if err != nil {
 		return nil, err
@@ -181,7 +195,8 @@ func openAdminSocket(dir string, accounts *Accounts, logger *slog.Logger) (*admi
 		listener.Close()
 		return nil, fmt.Errorf("cannot make the admin socket private: %w", err)
 	}
-	s := &adminSocket{listener: listener, accounts: accounts, logger: logger}
+	s := &adminSocket{listener: listener, accounts: accounts, log: log, logger: logger}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.serving.Go(s.accept)
 	return s, nil
 }
@@ -190,6 +205,7 @@ func openAdminSocket(dir string, accounts *Accounts, logger *slog.Logger) (*admi
 func (s *adminSocket) close(ctx context.Context, dir string) {
 	os.Remove(filepath.Join(dir, adminFile))
 	s.listener.Close()
+	s.cancel()
 	done := make(chan struct{})
 	go func() {
 		s.serving.Wait()
@@ -253,18 +269,39 @@ func (s *adminSocket) serve(conn *net.UnixConn) error {
 	var reply adminReply
 	err = decodeObject(body, &r)
 	if err == nil {
-		reply.Users, err = s.accounts.administer(localActor(uid), r)
+		reply, err = s.answer(conn, localActor(uid), r)
 	}
 	if err != nil {
 		e := errorFor(err)
 		if e == nil {
-			s.logger.Error("cannot change accounts", "do", r.Do, "name", r.Name, "error", err)
+			s.logger.Error("cannot do what was asked on the admin socket", "do", r.Do, "name", r.Name, "error", err)
 			e = refuse(codeInternal, "%s", err) // its reader is root or the server's own user
 		}
 		reply = adminReply{Error: &ErrorBody{Code: e.Code, Message: e.Message}}
 	}
 	conn.SetWriteDeadline(time.Now().Add(adminReadTime))
 	return json.NewEncoder(conn).Encode(reply)
+}
+
+// answer does what r asks for.
+func (s *adminSocket) answer(conn *net.UnixConn, by Actor, r AdminRequest) (reply adminReply, err error) {
+	if !r.long() {
+		reply.Users, err = s.accounts.administer(by, r)
+		return reply, err
+	}
+	if !s.reading.TryLock() {
+		return reply, refuse(codeConflict, "the data file is being read as a whole already; wait for that to end")
+	}
+	defer s.reading.Unlock()
+	ctx, cancel := context.WithTimeout(s.ctx, adminLongTime)
+	defer cancel()
+	conn.SetReadDeadline(time.Time{})
+	s.serving.Go(func() { // whoever asked has gone when this returns
+		_, _ = conn.Read(make([]byte, 1))
+		cancel()
+	})
+	found, err := s.log.Verify(ctx, r.Heads...)
+	return adminReply{Log: &found}, logFault(err)
 }
 
 // peerUID is the user at the other end. Source: SO_PEERCRED, unix(7).

@@ -24,6 +24,7 @@ const (
 type cli struct {
 	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve the app (what topdeck alone does)."`
 	User    userCmd    `cmd:"" help:"Manage accounts, also while a server runs."`
+	Log     logCmd     `cmd:"" help:"Look after the operation log, also while a server runs."`
 	Sample  sampleCmd  `cmd:"" help:"Print what the collector sees, as JSON lines."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
