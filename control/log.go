@@ -50,10 +50,11 @@ type Log struct {
 	begun   map[uint64]time.Time // running operations, with the monotonic clock
 	unsaved map[uint64]entry     // outcomes that could not be written yet
 
-	trimming sync.RWMutex // held while old entries are removed, and for reading while the chain is verified
-	toldHead Head         // the last one that the logger was told
-	denied   denials
-	told     feed
+	trimming  sync.Mutex   // held while old entries are removed
+	verifying sync.RWMutex // for reading: the chain is being verified, and nothing may be removed
+	toldHead  Head         // the last one that the logger was told
+	denied    denials
+	told      feed
 
 	stop func()
 	done sync.WaitGroup

@@ -80,8 +80,8 @@ type Verified struct {
 // was changed, removed, added or exchanged. Whoever can write the file can also make a whole new chain, or cut off its
 // end: that shows against heads which were noted elsewhere. The log goes on meanwhile, but removes nothing.
 func (l *Log) Verify(ctx context.Context, noted ...Head) (Verified, error) {
-	l.trimming.RLock()
-	defer l.trimming.RUnlock()
+	l.verifying.RLock()
+	defer l.verifying.RUnlock()
 	return VerifyLog(ctx, l.db, noted...)
 }
 

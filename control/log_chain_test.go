@@ -129,7 +129,7 @@ func TestRetentionKeepsTheChain(t *testing.T) {
 	before := must[Head](t)(l.Head())
 	check := func(wantTotal int, oldest string) {
 		t.Helper()
-		if err := l.trim(); err != nil {
+		if err := l.trim(nil, true); err != nil {
 			t.Fatal(err)
 		}
 		page := must[Page](t)(l.List(Filter{}))
@@ -169,6 +169,34 @@ func TestRetentionKeepsTheChain(t *testing.T) {
 	check(1, "after")
 	if _, err := l.Get(running.ID); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a removed one: %v, want ErrNotFound", err)
+	}
+}
+
+func TestAWrongClockRemovesNothing(t *testing.T) {
+	c := newClock()
+	l := openLog(t, LogConfig{Now: c.now, MaxAge: 24 * time.Hour, MaxCount: 1500})
+	fill(t, l, 2000)
+	c.add(10 * 365 * 24 * time.Hour)
+	if err := l.trim(nil, false); err != nil { // what keep does until the clock has gone evenly for a while
+		t.Fatal(err)
+	}
+	if page := must[Page](t)(l.List(Filter{})); page.Total != 1500 {
+		t.Errorf("%d are left, want 1500", page.Total)
+	}
+	quit := make(chan struct{})
+	close(quit)
+	if err := l.trim(quit, true); err != nil {
+		t.Fatal(err)
+	}
+	if page := must[Page](t)(l.List(Filter{})); page.Total != 1500 {
+		t.Errorf("%d are left after the log was closed", page.Total)
+	}
+	now := time.Now()
+	if d := drift(now, now.Add(time.Hour)); d != 0 {
+		t.Errorf("a clock that goes evenly was set by %v", d)
+	}
+	if d := drift(now, now.Add(time.Hour).Round(0)); d.Abs() > time.Second {
+		t.Errorf("a clock that goes evenly was set by %v", d)
 	}
 }
 

@@ -8,6 +8,11 @@ import (
 const (
 	tidyInterval = 5 * time.Second
 	trimInterval = time.Hour
+	trimChunk    = 200 // operations removed in one transaction: nobody waits for it for long
+	// steadyTime is how long the wall clock must have gone evenly before an age is believed: a clock that is wrong when the
+	// machine starts must not empty the log.
+	steadyTime = trimInterval / 2
+	maxDrift   = time.Minute
 )
 
 // keep writes what waits to be written, removes what is too old, and tells the head of the chain to the logger, so that
@@ -16,8 +21,10 @@ func (l *Log) keep(quit <-chan struct{}) {
 	tidy, hour := time.NewTicker(tidyInterval), time.NewTicker(trimInterval)
 	defer tidy.Stop()
 	defer hour.Stop()
+	even := l.now() // since when the wall clock has gone evenly
 	for {
-		if err := l.trim(); err != nil {
+		now := l.now()
+		if err := l.trim(quit, now.Sub(even) >= steadyTime); err != nil {
 			l.logger.Error("cannot remove old records of the operation log", "error", err)
 		}
 		l.tellHead()
@@ -28,6 +35,9 @@ func (l *Log) keep(quit <-chan struct{}) {
 			case <-hour.C:
 				again = true
 			case <-tidy.C:
+				if now := l.now(); drift(even, now).Abs() > maxDrift {
+					even = now
+				}
 				if err := l.saveUnsaved(); err != nil {
 					l.logger.Error(err.Error())
 				}
@@ -39,6 +49,9 @@ func (l *Log) keep(quit <-chan struct{}) {
 	}
 }
 
+// drift is how far the wall clock was set between two readings. Those of time.Now have the monotonic clock too.
+func drift(from, to time.Time) time.Duration { return to.Round(0).Sub(from.Round(0)) - to.Sub(from) }
+
 // tellHead tells the logger how far the chain goes, unless it did already. Only keep calls it, and Close after that.
 func (l *Log) tellHead() {
 	if head, err := l.Head(); err == nil && head != l.toldHead {
@@ -47,11 +60,16 @@ func (l *Log) tellHead() {
 	}
 }
 
-// trim applies the limits of age and number, a part of the log at a time, so that it holds nobody up for long.
-func (l *Log) trim() error {
+// trim applies the limits of number and, with byAge, of age, a part of the log at a time, so that it holds nobody up.
+func (l *Log) trim(quit <-chan struct{}, byAge bool) error {
 	for more := true; more; {
+		select {
+		case <-quit:
+			return nil
+		default:
+		}
 		var err error
-		if more, err = l.trimSome(); err != nil {
+		if more, err = l.trimSome(byAge); err != nil {
 			return err
 		}
 	}
@@ -60,17 +78,20 @@ func (l *Log) trim() error {
 
 // trimSome removes some of the operations at the old end of the log that are beyond its limits, with all entries up to
 // the first one that stays, and records in the chain what it removed. It never goes past an operation that still runs.
-func (l *Log) trimSome() (more bool, err error) {
-	if l.cfg.MaxAge == 0 && l.cfg.MaxCount == 0 {
+func (l *Log) trimSome(byAge bool) (more bool, err error) {
+	byAge = byAge && l.cfg.MaxAge > 0
+	if !byAge && l.cfg.MaxCount == 0 {
 		return false, nil
 	}
-	if !l.trimming.TryLock() { // the chain is being verified: the next time will do
-		return false, nil
-	}
+	l.trimming.Lock()
 	defer l.trimming.Unlock()
+	if !l.verifying.TryLock() { // the next time will do
+		return false, nil
+	}
+	defer l.verifying.Unlock()
 	oldest := l.now().Add(-l.cfg.MaxAge)
 	_, err = l.write(func(b books) ([]uint64, error) {
-		ids, _ := b.idsAfter(0, scanChunk)
+		ids, _ := b.idsAfter(0, trimChunk)
 		gone := 0
 		for _, id := range ids {
 			op, err := b.operation(id)
@@ -78,7 +99,7 @@ func (l *Log) trimSome() (more bool, err error) {
 				return nil, err
 			}
 			tooMany := l.cfg.MaxCount > 0 && b.counted(inAll) > l.cfg.MaxCount
-			tooOld := l.cfg.MaxAge > 0 && op.LogTime.Before(oldest)
+			tooOld := byAge && op.LogTime.Before(oldest)
 			if op.RetStatus == Running || !tooMany && !tooOld {
 				break
 			}
@@ -90,7 +111,7 @@ func (l *Log) trimSome() (more bool, err error) {
 		if gone == 0 {
 			return nil, nil
 		}
-		more = gone == scanChunk
+		more = gone == trimChunk
 		last := b.last()
 		if left, _ := b.idsAfter(0, 1); len(left) > 0 {
 			last.Seq = left[0] - 1

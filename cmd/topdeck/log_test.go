@@ -2,6 +2,9 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -9,6 +12,9 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"topdeck/control"
+	"topdeck/server"
 )
 
 var toldHead = regexp.MustCompile(`head=(\d+:[0-9a-f]{64})`)
@@ -107,4 +113,61 @@ func TestLogVerify(t *testing.T) {
 	}
 	verify(exitDone, "entries 1 to 2, 2 operations")
 	verify(exitFailed, "broken at entry 3: it is missing", online[1])
+}
+
+func TestRetentionIsAFlag(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	db, err := server.OpenDB(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.NoSync = true
+	log, err := control.OpenLog(db, control.LogConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 1700
+	for i := range n {
+		if _, err := log.Record(control.Entry{LogType: "user.add", Target: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	head, err := log.Head()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(log.Close(), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	verify := func() (first, last, operations int) {
+		t.Helper()
+		code, stdout, stderr := outcome(t, "", "log", "verify", head.String(), "--data", dir)
+		if code != exitDone {
+			t.Fatal(stderr)
+		}
+		if _, err := fmt.Sscanf(stdout, "the operation log is whole: entries %d to %d, %d operations", &first, &last, &operations); err != nil {
+			t.Fatalf("%q: %v", stdout, err)
+		}
+		return first, last, operations
+	}
+	serve(t, dir).stop(t)
+	if first, _, operations := verify(); first != 1 || operations != n {
+		t.Errorf("by default %d of %d are kept, from %d on", operations, n, first)
+	}
+	config := filepath.Join(t.TempDir(), "config.json")
+	if err := os.WriteFile(config, []byte(`{"log-max-count": 1000, "log-max-age": "10d"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, dir, "--config", config)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		if _, _, operations := verify(); operations == 1000 {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("%d operations are left, want 1000", operations)
+		}
+	}
+	s.stop(t)
+	if first, last, operations := verify(); first != n-1000+1 || last <= n || operations != 1000 {
+		t.Errorf("entries %d to %d, %d operations are left", first, last, operations)
+	}
 }

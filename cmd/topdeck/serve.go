@@ -26,15 +26,20 @@ import (
 // closeTime bounds the end: after SIGTERM everything is closed, or left, within it.
 const closeTime = 5 * time.Second
 
+// minLogCount keeps a slip of the finger from emptying the operation log.
+const minLogCount = 1000
+
 type serveCmd struct {
-	Listen    string        `default:"127.0.0.1:7373" env:"TOPDECK_LISTEN" placeholder:"ADDRESS:PORT" help:"Where to listen; any address but loopback gets TLS."`
-	Data      string        `env:"TOPDECK_DATA" placeholder:"DIR" help:"Data folder (default: $STATE_DIRECTORY, else $XDG_STATE_HOME/topdeck)."`
-	Interval  time.Duration `default:"1s" env:"TOPDECK_INTERVAL" help:"Time between samples, 100ms to 60s."`
-	TLSCert   string        `name:"tls-cert" env:"TOPDECK_TLS_CERT" placeholder:"FILE" help:"TLS certificate, PEM."`
-	TLSKey    string        `name:"tls-key" env:"TOPDECK_TLS_KEY" placeholder:"FILE" help:"Its key, PEM."`
-	PublicURL string        `name:"public-url" env:"TOPDECK_PUBLIC_URL" placeholder:"URL" help:"Where a reverse proxy shows this server, such as https://deck.example.org."`
-	Commands  string        `default:"any" enum:"any,off" env:"TOPDECK_COMMANDS" placeholder:"any|off" help:"Whether administrators may run commands on this host: any or off."`
-	Config    string        `env:"TOPDECK_CONFIG" placeholder:"FILE" help:"JSON file with values for these flags (default: ${config})."`
+	Listen      string        `default:"127.0.0.1:7373" env:"TOPDECK_LISTEN" placeholder:"ADDRESS:PORT" help:"Where to listen; any address but loopback gets TLS."`
+	Data        string        `env:"TOPDECK_DATA" placeholder:"DIR" help:"Data folder (default: $STATE_DIRECTORY, else $XDG_STATE_HOME/topdeck)."`
+	Interval    time.Duration `default:"1s" env:"TOPDECK_INTERVAL" help:"Time between samples, 100ms to 60s."`
+	TLSCert     string        `name:"tls-cert" env:"TOPDECK_TLS_CERT" placeholder:"FILE" help:"TLS certificate, PEM."`
+	TLSKey      string        `name:"tls-key" env:"TOPDECK_TLS_KEY" placeholder:"FILE" help:"Its key, PEM."`
+	PublicURL   string        `name:"public-url" env:"TOPDECK_PUBLIC_URL" placeholder:"URL" help:"Where a reverse proxy shows this server, such as https://deck.example.org."`
+	Commands    string        `default:"any" enum:"any,off" env:"TOPDECK_COMMANDS" placeholder:"any|off" help:"Whether administrators may run commands on this host: any or off."`
+	LogMaxAge   retention     `name:"log-max-age" default:"400d" env:"TOPDECK_LOG_MAX_AGE" placeholder:"AGE" help:"Age after which records leave the operation log, such as 400d or 36h; 0 keeps all."`
+	LogMaxCount int           `name:"log-max-count" default:"1000000" env:"TOPDECK_LOG_MAX_COUNT" placeholder:"N" help:"How many records the operation log keeps; 0 keeps all."`
+	Config      string        `env:"TOPDECK_CONFIG" placeholder:"FILE" help:"JSON file with values for these flags (default: ${config})."`
 }
 
 // BeforeResolve lets kong take what the command line and the environment did not give from the configuration file.
@@ -71,6 +76,9 @@ func (s *serveCmd) Run(std streams) error {
 	if err != nil {
 		return err
 	}
+	if s.LogMaxCount != 0 && s.LogMaxCount < minLogCount {
+		return usageError{fmt.Errorf("--log-max-count is %d: it must be at least %d, or 0 to keep all records", s.LogMaxCount, minLogCount)}
+	}
 	if (s.TLSCert == "") != (s.TLSKey == "") {
 		return usageError{errors.New("--tls-cert and --tls-key go together: give both or none")}
 	}
@@ -92,7 +100,9 @@ func (s *serveCmd) Run(std streams) error {
 	if err != nil {
 		return err
 	}
-	log, err := control.OpenLog(db, control.LogConfig{Logger: logger, Now: time.Now})
+	log, err := control.OpenLog(db, control.LogConfig{
+		Logger: logger, Now: time.Now, MaxAge: time.Duration(s.LogMaxAge), MaxCount: s.LogMaxCount,
+	})
 	if err != nil {
 		return err
 	}
