@@ -43,7 +43,8 @@ type Collector struct {
 
 	mu      sync.Mutex
 	watched [partCount]int
-	added   bool // a part came to be watched that no sample holds yet
+	left    Parts // watched at the last tick or since, though by nobody now; let go of at the next one
+	added   bool  // a part came to be watched that no sample holds yet
 	pending []*request
 	recent  [1 << partCount]*Sample // the newest with just these parts, while it is fresh
 	history history
@@ -122,6 +123,9 @@ func (c *Collector) Run(ctx context.Context, publish func(*Sample)) error {
 		case <-due.C:
 		case <-c.wake:
 		}
+		if tick {
+			c.letGo()
+		}
 		late, wait := c.prepare()
 		if wait > 0 {
 			due.Reset(wait)
@@ -163,6 +167,7 @@ func (c *Collector) step(tick bool, late Parts, publish func(*Sample)) {
 func (c *Collector) wanted() (watched, asked Parts, extra bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	watched = c.left
 	for i, n := range c.watched {
 		if n > 0 {
 			watched |= 1 << i
@@ -172,6 +177,13 @@ func (c *Collector) wanted() (watched, asked Parts, extra bool) {
 		asked |= r.parts
 	}
 	return watched, asked, c.added
+}
+
+// letGo forgets, at a tick, what nobody watches any more.
+func (c *Collector) letGo() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left = 0
 }
 
 // settle keeps the sample and answers the requests that it serves.
@@ -210,27 +222,30 @@ func (c *Collector) signal() {
 }
 
 // Watch asks for parts in every tick's sample until release is called. Watches are counted, and release may be called
-// more than once. When no one watched a part before, an extra sample with it follows within about 200 ms.
+// more than once. When no one watched a part before, an extra sample with it follows within about 200 ms. A part stays
+// watched from its release to the next tick, so that who watches and unwatches in a loop causes one extra sample a tick at most.
 func (c *Collector) Watch(p Parts) (release func()) {
 	p &= allParts
 	c.mu.Lock()
 	for i := range c.watched {
 		if p&(1<<i) != 0 {
 			c.watched[i]++
-			c.added = c.added || c.watched[i] == 1
+			c.added = c.added || c.watched[i] == 1 && c.left&(1<<i) == 0
 		}
 	}
+	c.left &^= p
 	c.mu.Unlock()
 	c.signal()
 	return sync.OnceFunc(func() {
 		c.mu.Lock()
 		for i := range c.watched {
 			if p&(1<<i) != 0 {
-				c.watched[i]--
+				if c.watched[i]--; c.watched[i] == 0 {
+					c.left |= 1 << i
+				}
 			}
 		}
 		c.mu.Unlock()
-		c.signal()
 	})
 }
 

@@ -165,6 +165,32 @@ func TestNewlyWatchedPartsComeAtOnce(t *testing.T) {
 	})
 }
 
+// A page that watches and unwatches in a loop costs one sample a tick beside that tick's own, at most.
+func TestWatchingInALoopCostsLittle(t *testing.T) {
+	f := newStage(t)
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, f, time.Second)
+		r.at(300 * time.Millisecond)
+		r.published()
+		ticks := 20
+		for i := 0; i < ticks*25; i++ {
+			release := r.Watch(PartProcesses)
+			time.Sleep(7 * time.Millisecond) // most ticks fall into the gap that follows
+			release()
+			time.Sleep(33 * time.Millisecond)
+		}
+		synctest.Wait()
+		times, _ := r.published()
+		if n := len(strings.Fields(times)); n < ticks || n > 2*ticks+1 {
+			t.Errorf("%d samples in %d ticks: %s", n, ticks, times)
+		}
+		if r.scans > 3*ticks {
+			t.Errorf("the processes were read %d times in %d ticks", r.scans, ticks)
+		}
+		r.stop()
+	})
+}
+
 func TestWatchesBeforeTheStartAreInTheFirstSample(t *testing.T) {
 	f := newStage(t)
 	synctest.Test(t, func(t *testing.T) {
