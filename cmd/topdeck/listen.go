@@ -36,7 +36,7 @@ func (s *serveCmd) tlsConfig(dataDir string) (*tls.Config, error) {
 		return server.TLSConfig(s.TLSCert, s.TLSKey)
 	}
 	host, _, _ := net.SplitHostPort(s.Listen)
-	if host == "localhost" || net.ParseIP(host).IsLoopback() {
+	if isLoopback(host) {
 		return nil, nil
 	}
 	return server.SelfSigned(dataDir, hostsOf(host), time.Now())

@@ -39,6 +39,7 @@ type serveCmd struct {
 	Commands    string        `default:"any" enum:"any,off" env:"TOPDECK_COMMANDS" placeholder:"any|off" help:"Whether administrators may run commands on this host: any or off."`
 	LogMaxAge   retention     `name:"log-max-age" default:"400d" env:"TOPDECK_LOG_MAX_AGE" placeholder:"AGE" help:"Age after which records leave the operation log, such as 400d or 36h; 0 keeps all."`
 	LogMaxCount int           `name:"log-max-count" default:"1000000" env:"TOPDECK_LOG_MAX_COUNT" placeholder:"N" help:"How many records the operation log keeps; 0 keeps all."`
+	Pprof       string        `env:"TOPDECK_PPROF" placeholder:"ADDRESS:PORT" help:"Serve Go profiles of this program there; a loopback address such as 127.0.0.1:6060."`
 	Config      string        `env:"TOPDECK_CONFIG" placeholder:"FILE" help:"JSON file with values for these flags (default: ${config})."`
 }
 
@@ -91,6 +92,13 @@ func (s *serveCmd) Run(std streams) error {
 		return err
 	}
 	defer ln.Close()
+	profiles, err := servePprof(s.Pprof, logger)
+	if err != nil {
+		return err
+	}
+	if profiles != nil {
+		defer profiles.Close()
+	}
 	db, err := server.OpenDB(dir)
 	if err != nil {
 		return err
