@@ -70,6 +70,7 @@ func drain(ctx *fasthttp.RequestCtx) {
 // secure sets the headers that every answer carries.
 func (s *Server) secure(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header
+	h.SetBytesV(fiber.HeaderDate, fasthttp.AppendHTTPDate(nil, s.cfg.Now()))
 	h.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "+
 		"font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	h.Set(fiber.HeaderXContentTypeOptions, "nosniff")

@@ -85,6 +85,7 @@ type hub struct {
 
 	buffers sync.Pool       // write buffers of connections
 	kick    chan struct{}   // holds one: services may have changed
+	joined  chan struct{}   // holds one: there is a client
 	ctx     context.Context // ends when the hub closes
 	cancel  context.CancelFunc
 	workers sync.WaitGroup // the hub's own
@@ -98,7 +99,7 @@ func newHub(c Collector, services ServiceLister, sessions sessionKeeper, logger 
 		ctx: ctx, cancel: cancel, collector: c, services: services, sessions: sessions, logger: logger, build: build,
 		processes: processRows(), sockets: socketRows(), serviced: serviceRows(),
 		clients: make(map[*liveClient]struct{}), sessionN: make(map[string]int), views: make(map[string]*view),
-		kick: make(chan struct{}, 1),
+		kick: make(chan struct{}, 1), joined: make(chan struct{}, 1),
 	}
 	return h
 }
@@ -161,6 +162,10 @@ func (h *hub) join(c *liveClient) error {
 	h.clients[c] = struct{}{}
 	h.sessionN[c.session]++
 	h.serving.Add(1)
+	select {
+	case h.joined <- struct{}{}:
+	default:
+	}
 	return nil
 }
 
@@ -204,7 +209,8 @@ func (h *hub) reconnect(session string) {
 	}
 }
 
-// sweep hangs up on clients whose session has ended, and lets those that watch something count as use of theirs.
+// sweep hangs up on clients whose session has ended, and lets those that watch something count as use of theirs. While
+// there are none it sleeps: each timer that wakes an idle program costs as much as a reading of the host.
 func (h *hub) sweep() {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
@@ -216,6 +222,15 @@ func (h *hub) sweep() {
 		case <-ticker.C:
 		}
 		h.mu.Lock()
+		if len(h.clients) == 0 {
+			h.mu.Unlock()
+			select {
+			case <-h.ctx.Done():
+				return
+			case <-h.joined:
+			}
+			continue
+		}
 		watching := make(map[string]bool, len(h.sessionN))
 		for c := range h.clients {
 			watching[c.session] = watching[c.session] || c.isWatching()

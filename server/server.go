@@ -166,7 +166,7 @@ func (s *Server) install() error {
 	}
 	// A hijacked connection is closed when we close it, and then at once: a revoked session must really hang up.
 	server.KeepHijackedConns = true
-	server.MaxIdleWorkerDuration = time.Second // idle goroutines are made anew as cheaply as they are kept
+	server.NoDefaultDate = true // fasthttp's own is kept by a timer of a second; secure sets it
 	s.connections.open = map[net.Conn]struct{}{}
 	server.ConnState = s.connections.follow
 	return nil

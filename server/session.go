@@ -18,6 +18,7 @@ const (
 	sessionsBucket = "sessions"
 	idleTime       = 30 * time.Minute
 	absoluteTime   = 12 * time.Hour
+	keepEvery      = 10 * time.Second
 	saveEvery      = time.Minute // how stale the stored time of last use may be
 	maxSessions    = 32          // of one account; the one that was used longest ago goes
 	tokenLength    = 32          // bytes
@@ -290,10 +291,11 @@ func (s *sessions) saveUsed(age time.Duration) {
 	}
 }
 
-// keep ends sessions when their time is over, stores their use, and sweeps the store, until stop closes. It looks at the
-// clock each second, because the wall clock may be set or the machine may sleep.
+// keep clears away sessions whose time is over, stores their use, and sweeps the store, until stop closes. It looks at the clock often,
+// because the wall clock may be set or the machine may sleep; not each second, which would cost a quiet server as much as reading
+// the host does. That none is used beyond its time, whoever uses it sees to (alive).
 func (s *sessions) keep(stop <-chan struct{}) {
-	ticker := time.NewTicker(time.Second)
+	ticker := time.NewTicker(keepEvery)
 	defer ticker.Stop()
 	for n := 1; ; n++ {
 		select {
@@ -304,7 +306,7 @@ func (s *sessions) keep(stop <-chan struct{}) {
 		}
 		s.endStale()
 		s.saveUsed(saveEvery)
-		if n%600 == 0 {
+		if n%60 == 0 {
 			if err := s.store.Sweep(); err != nil {
 				s.logger.Error("cannot sweep stored sessions", "error", err)
 			}
