@@ -41,6 +41,8 @@ func TestActionsOnSystemd(t *testing.T) {
 		"td-broken.service":   "[Service]\nType=nonsense\n",
 		"td-waits.service":    "[Service]\nType=oneshot\nExecStart=/bin/sleep 3\n",
 		`td-a\x2db.service`:   "[Service]\nExecStart=/bin/sleep 1000\n",
+		"td-check.service":    "[Service]\nExecStartPre=/bin/sh -c 'echo unknown directive; echo the test failed; exit 4'\nExecStart=/bin/sleep 1000\n",
+		"td-deaf.service":     "[Service]\nExecStart=/bin/sh -c 'echo permission denied; exec sleep 1000'\nExecReload=/bin/false\n",
 		"td-nothing.service":  "[Unit]\nConditionPathExists=/nonexistent\n[Service]\nExecStart=/bin/sleep 1000\n",
 	})
 	if out, err := h.Command("systemctl", "mask", "rescue.service").CombinedOutput(); err != nil {
@@ -77,11 +79,16 @@ func TestActionsOnSystemd(t *testing.T) {
 		{"a masked unit", "rescue.service", Start, Failed, []string{"masked"}, nil},
 		{"an instance", "td-many@one", Start, Succeeded, []string{"td-many@one.service: start done"}, nil},
 		{"an escaped name", `td-a\x2db.service`, Start, Succeeded, []string{"start done"}, nil},
-		{"a dependency that fails", "td-needs.service", Start, Failed, []string{"depends on failed"}, []string{"job: dependency"}},
+		{"a dependency that fails", "td-needs.service", Start, Failed, []string{"depends on failed: td-fails.service: a process failed, exit status 7: the disk is on fire"}, []string{"job: dependency", "dependency: td-fails.service", "the disk is on fire"}},
+		{"what runs before it fails", "td-check.service", Start, Failed,
+			[]string{"start failed: a process failed, exit status 4 of ExecStartPre=/bin/sh: unknown directive"},
+			[]string{"ExecStartPre=/bin/sh: exit status 4", "the test failed"}},
+		{"one whose reload fails", "td-deaf.service", Start, Succeeded, nil, nil},
+		{"a reload that fails", "td-deaf.service", Reload, Failed, []string{"reload failed, exit status 1 of ExecReload=/bin/false"}, []string{"ExecReload=/bin/false: exit status 1"}},
 		{"a broken unit file", "td-broken.service", Start, Failed, []string{"cannot start td-broken.service"}, nil},
 		{"one that ignores SIGTERM", "td-stubborn.service", Start, Succeeded, nil, nil},
 		{"one that ignores SIGTERM, stopped", "td-stubborn.service", Stop, Succeeded, []string{"it is failed (failed)", "in time"}, nil},
-		{"a condition that does not hold", "td-nothing.service", Start, Failed, []string{"condition"}, nil},
+		{"a condition that does not hold", "td-nothing.service", Start, Failed, []string{"a condition of the unit does not hold: ConditionPathExists=/nonexistent"}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			op, err := m.ServiceAction(t.Context(), ann, test.service, test.action, "")
@@ -98,6 +105,9 @@ func TestActionsOnSystemd(t *testing.T) {
 			}
 			if op.RetStatus != test.want {
 				t.Errorf("%s, want %s: %s\n%s", op.RetStatus, test.want, op.Message, op.Detail)
+			}
+			if test.name == "a reload that fails" && strings.Contains(op.Message, "permission denied") {
+				t.Errorf("what it said before is told as the reason: %s", op.Message)
 			}
 			for _, want := range test.message {
 				if !strings.Contains(op.Message, want) {

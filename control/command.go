@@ -178,8 +178,8 @@ func (c *command) run(ctx context.Context, how runner, what order, timeout time.
 			o.ExitCode = &end.status
 		}
 		o.Message = fmt.Sprintf("%s failed, %s", name, ended(end.code, end.status))
-		if last := lastLine(o.Detail); last != "" {
-			o.Message += ": " + last
+		if line := telling(strings.Split(o.Detail, "\n")); line != "" {
+			o.Message += ": " + line
 		}
 	}
 	if err != nil {

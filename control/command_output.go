@@ -81,8 +81,3 @@ func (o *output) tail() string {
 	}
 	return string(o.last)
 }
-
-func lastLine(text string) string {
-	text = strings.TrimSpace(text)
-	return oneLine(text[strings.LastIndexByte(text, '\n')+1:], maxMessage)
-}

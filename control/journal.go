@@ -53,7 +53,7 @@ func (j journal) ofInvocation(ctx context.Context, unit, id string, since time.T
 				own = append(own, l)
 			}
 		}
-		if lastOfProcess(own) != "" || try > 0 || ctx.Err() != nil {
+		if len(ofProcesses(own, since)) > 0 || try > 0 || ctx.Err() != nil {
 			return own[max(0, len(own)-reasonLines):], nil
 		}
 		time.Sleep(50 * time.Millisecond) // what a process writes may get there after what systemd says of its end

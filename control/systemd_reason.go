@@ -98,53 +98,155 @@ func (s *systemd) outcome(ctx context.Context, id, action, result string, since 
 	o := Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s %s", id, action, resultWords(result))}
 	var detail strings.Builder
 	fmt.Fprintf(&detail, "job: %s (%s)\nunit: %s (%s)\n", result, resultWords(result), active, sub)
-	if text, ok := loadError(&u); ok {
-		fmt.Fprintf(&detail, "unit file: %s\n", text)
-		o.Message += ": " + text
+	if result == "dependency" {
+		if id = failedDependency(&u); id == "" {
+			o.Detail = detail.String()
+			return o
+		}
+		fmt.Fprintf(&detail, "dependency: %s\n", id)
+		o.Message += ": " + id
+		look()
 	}
-	why := u.text(sdService, "Result")
-	if why != "" && why != "success" {
-		fmt.Fprintf(&detail, "result: %s (%s)\n", why, unitResultWords(why))
-		o.Message += ": " + unitResultWords(why)
-	}
-	if code, status := u.number(sdService, "ExecMainCode"), u.number(sdService, "ExecMainStatus"); code != 0 {
-		how := ended(code, status)
-		fmt.Fprintf(&detail, "main process: %s\n", how)
-		if code == cldExited {
-			o.ExitCode = &status
-		}
-		if why == "exit-code" || why == "signal" || why == "core-dump" {
-			o.Message += ", " + how
-		}
-	}
-	invocation, _ := u.get(sdUnit, "InvocationID").([]byte)
-	if len(invocation) == 16 && result != "dependency" {
-		lines, err := s.journal.ofInvocation(ctx, id, hex.EncodeToString(invocation), since)
-		if err != nil {
-			fmt.Fprintf(&detail, "journal: %s\n", err)
-		}
-		if len(lines) > 0 {
-			detail.WriteString("\n")
-		}
-		for _, l := range lines {
-			fmt.Fprintf(&detail, "%s %s[%d]: %s\n", l.Time.Format(time.RFC3339), l.Program, l.PID, l.Text)
-		}
-		if last := lastOfProcess(lines); last != "" {
-			o.Message += ": " + last
-		}
+	switch result {
+	case "condition":
+		o.Message += ": " + unmet(&u, "Conditions")
+	case "assert":
+		o.Message += ": " + unmet(&u, "Asserts")
+	case "invalid", "skipped", "once", "unsupported": // nothing was done, and how it ended before is another story
+	default:
+		s.explain(&u, id, since, &o, &detail)
 	}
 	o.Detail = detail.String()
 	return o
 }
 
-// lastOfProcess is the last line that the service itself wrote, not systemd about it.
-func lastOfProcess(lines []JournalLine) string {
-	for i := len(lines) - 1; i >= 0; i-- {
-		if lines[i].PID != 1 && lines[i].Text != "" {
-			return lines[i].Text
+// explain adds everything that is known of why a unit failed since a time.
+func (s *systemd) explain(u *properties1, id string, since time.Time, o *Outcome, detail *strings.Builder) {
+	if text, ok := loadError(u); ok {
+		fmt.Fprintf(detail, "unit file: %s\n", text)
+		o.Message += ": " + text
+	}
+	if why := u.text(sdService, "Result"); why != "" && why != "success" {
+		fmt.Fprintf(detail, "result: %s (%s)\n", why, unitResultWords(why))
+		o.Message += ": " + unitResultWords(why)
+	}
+	for _, c := range endedSince(u, since) {
+		fmt.Fprintf(detail, "%s: %s\n", c.what, ended(c.code, c.status))
+		if c.status == 0 {
+			continue
+		}
+		o.Message += ", " + ended(c.code, c.status)
+		if c.what != mainProcess {
+			o.Message += " of " + c.what
+		}
+		if c.code == cldExited {
+			o.ExitCode = &c.status
+		}
+	}
+	invocation, _ := u.get(sdUnit, "InvocationID").([]byte)
+	if len(invocation) != 16 {
+		return
+	}
+	lines, err := s.journal.ofInvocation(u.ctx, id, hex.EncodeToString(invocation), since)
+	if err != nil {
+		fmt.Fprintf(detail, "journal: %s\n", err)
+	}
+	if len(lines) > 0 {
+		detail.WriteString("\n")
+	}
+	for _, l := range lines {
+		fmt.Fprintf(detail, "%s %s[%d]: %s\n", l.Time.Format(time.RFC3339), l.Program, l.PID, l.Text)
+	}
+	if line := telling(ofProcesses(lines, since)); line != "" {
+		o.Message += ": " + line
+	}
+}
+
+// failedDependency is the first of the units that a unit cannot be without which is not there, "" if all are.
+func failedDependency(u *properties1) string {
+	var names []string
+	for _, kind := range []string{"Requires", "Requisite", "BindsTo"} {
+		list, _ := u.get(sdUnit, kind).([]string)
+		names = append(names, list...)
+	}
+	if u.err != nil || len(names) == 0 {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(u.ctx, callTimeout)
+	defer cancel()
+	var units []listedUnit
+	if u.err = u.conn.Object(sdName, sdPath).CallWithContext(ctx, sdManager+".ListUnitsByNames", 0, names).Store(&units); u.err != nil {
+		return ""
+	}
+	for _, states := range []string{"failed", "inactive"} { // what failed says more than what was not tried, either
+		for _, d := range units {
+			if d.ActiveState == states {
+				return d.Name
+			}
 		}
 	}
 	return ""
+}
+
+// unmet are those of a unit's Conditions or Asserts that do not hold, as its file writes them.
+func unmet(u *properties1, kind string) string {
+	var list []string
+	all, _ := u.get(sdUnit, kind).([][]any)
+	for _, c := range all {
+		var name, parameter string
+		var trigger, negate bool
+		var state int32 // negative: it does not hold
+		if dbus.Store(c, &name, &trigger, &negate, &parameter, &state) != nil || state >= 0 {
+			continue
+		}
+		if negate {
+			parameter = "!" + parameter
+		}
+		list = append(list, name+"="+parameter)
+	}
+	return strings.Join(list, ", ")
+}
+
+const mainProcess = "main process"
+
+// endedProcess is how a process of a service ended, waitid(2); what is "main process", or the line of the unit file that it came from.
+type endedProcess struct {
+	what         string
+	code, status int
+}
+
+// endedSince tells of the main process and of those that ran before, beside or after it, as far as they ended since a time.
+func endedSince(u *properties1, since time.Time) (list []endedProcess) {
+	from := uint64(since.UnixMicro())
+	if at, _ := u.get(sdService, "ExecMainExitTimestamp").(uint64); at >= from {
+		list = append(list, endedProcess{mainProcess, u.number(sdService, "ExecMainCode"), u.number(sdService, "ExecMainStatus")})
+	}
+	for _, kind := range []string{"ExecCondition", "ExecStartPre", "ExecStartPost", "ExecReload", "ExecStop", "ExecStopPost"} {
+		commands, _ := u.get(sdService, kind).([][]any)
+		for _, c := range commands {
+			var path string
+			var args []string
+			var ignored bool
+			var begin, beginMonotonic, end, endMonotonic uint64
+			var pid uint32
+			var code, status int32
+			if dbus.Store(c, &path, &args, &ignored, &begin, &beginMonotonic, &end, &endMonotonic, &pid, &code, &status) == nil &&
+				!ignored && end >= from && status != 0 {
+				list = append(list, endedProcess{kind + "=" + path, int(code), int(status)})
+			}
+		}
+	}
+	return list
+}
+
+// ofProcesses are the texts that a service itself wrote since a time, not systemd about it.
+func ofProcesses(lines []JournalLine, since time.Time) (texts []string) {
+	for _, l := range lines {
+		if l.PID != 1 && l.Text != "" && !l.Time.Before(since) {
+			texts = append(texts, l.Text)
+		}
+	}
+	return texts
 }
 
 func loadError(u *properties1) (string, bool) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -60,8 +61,8 @@ func (s *sysv) act(ctx context.Context, id, action string) Outcome {
 		if code := cmd.ProcessState.ExitCode(); code >= 0 {
 			o.ExitCode = &code
 		}
-		if last := lastLine(out.String()); last != "" {
-			o.Message += ": " + last
+		if line := telling(strings.Split(out.String(), "\n")); line != "" {
+			o.Message += ": " + line
 		}
 		return o
 	}

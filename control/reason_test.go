@@ -1,0 +1,36 @@
+package control
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTelling(t *testing.T) {
+	for _, test := range []struct{ name, output, want string }{
+		{"nothing", "", ""},
+		{"the only line", "the disk is on fire\n", "the disk is on fire"},
+		{"the last of equals", "one\ntwo\n\n", "two"},
+		{"nginx, of its configuration", `2026/11/23 06:29:48 [emerg] 79#79: unknown directive "retrn" in /etc/nginx/nginx.conf:3
+nginx: configuration file /etc/nginx/nginx.conf test failed`, `2026/11/23 06:29:48 [emerg] 79#79: unknown directive "retrn" in /etc/nginx/nginx.conf:3`},
+		{"nginx, of its port", `[emerg] 68#68: bind() to 127.0.0.1:18080 failed (98: Address already in use)
+[emerg] 68#68: still could not bind()`, "[emerg] 68#68: bind() to 127.0.0.1:18080 failed (98: Address already in use)"},
+		{"PostgreSQL, of its port", `LOG:  starting PostgreSQL 15.18
+LOG:  could not bind IPv4 address "127.0.0.1": Address already in use
+HINT:  Is another postmaster already running on port 5432? If not, wait a few seconds and retry.
+WARNING:  could not create listen socket for "localhost"
+FATAL:  could not create any TCP/IP sockets
+LOG:  database system is shut down
+pg_ctl: could not start server
+Examine the log output.`, `LOG:  could not bind IPv4 address "127.0.0.1": Address already in use`},
+		{"Python", `Traceback (most recent call last):
+  File "/srv/app.py", line 1, in <module>
+    import flsk
+ModuleNotFoundError: No module named 'flsk'`, "ModuleNotFoundError: No module named 'flsk'"},
+		{"what was said long ago", "no such file or directory\n" + strings.Repeat("x\n", tellingLines) + "y", "y"},
+		{"what is not for a terminal", "cannot open \x1b[31mit", "cannot open  [31mit"},
+	} {
+		if got := telling(strings.Split(test.output, "\n")); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
