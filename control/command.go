@@ -32,10 +32,10 @@ type order struct {
 	args     []string
 }
 
-// ending is how the process that was run ended, waitid(2). left: it had left others running, and they were ended.
+// ending is how the process that was run ended, waitid(2), and what became of those that it left running, "" if there were none.
 type ending struct {
 	code, status int
-	left         bool
+	left         string
 }
 
 // runner is a way to run commands.
@@ -50,7 +50,8 @@ type runner interface {
 // RunCommand begins a command and returns its record; how it ends is told by the log. It is split into words as by a shell, but
 // there is no shell; its first word is a path, or a program on a fixed PATH. It runs as a unit of systemd, or, where none runs
 // or topdeck is not root, in a session of its own; with a fixed environment; and is ended with all that it started when
-// timeout is over (0: a minute) or Cancel is called. It outlives the request that began it, but not the Manager.
+// timeout is over (0: a minute) or Cancel is called. It outlives the request that began it, but not the Manager. What it leaves
+// running when it ends by itself is ended by systemd; where none runs it stays, since nothing else could start a daemon there.
 //
 // ErrInvalid: it is no command. ErrNotFound: no such program. ErrTooMany: too many run already. ErrUnavailable: there is a
 // systemd that cannot be reached: what cannot be ended for sure is not begun.
@@ -184,8 +185,8 @@ func (c *command) run(ctx context.Context, how runner, what order, timeout time.
 	}
 	if err != nil {
 		o.Message += "; " + err.Error()
-	} else if end.left && limited.Err() == nil {
-		o.Message += "; what it left running was ended"
+	} else if end.left != "" && limited.Err() == nil {
+		o.Message += "; " + end.left
 	}
 	return o
 }

@@ -44,33 +44,41 @@ func (processGroup) run(ctx context.Context, o order, out io.Writer) (ending, er
 	}
 	w := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	code, status := waited(w)
-	return ending{code: code, status: status}, nil
+	end := ending{code: code, status: status}
+	if ctx.Err() == nil && marked(mark, func(int) {}) > 0 {
+		end.left = "what it left running goes on"
+	}
+	return end, nil
 }
 
 // killTree kills the group of pid, and then, until there is none, every process that bears the mark.
 func killTree(pid int, mark string) {
 	syscall.Kill(-pid, syscall.SIGKILL)
 	for range 20 { // what forks faster than that is caught by no count of rounds
-		found := false
-		entries, _ := os.ReadDir("/proc")
-		for _, e := range entries {
-			pid, err := strconv.Atoi(e.Name())
-			if err != nil {
-				continue
-			}
-			fd, err := unix.PidfdOpen(pid, 0) // before its environment is read, so that it is this one which is killed
-			if err != nil {
-				continue
-			}
-			env, _ := os.ReadFile("/proc/" + e.Name() + "/environ")
-			if strings.Contains("\x00"+string(env)+"\x00", "\x00"+mark+"\x00") {
-				found = true
-				unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
-			}
-			unix.Close(fd)
-		}
-		if !found {
+		if marked(mark, func(fd int) { unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) }) == 0 {
 			return
 		}
 	}
+}
+
+// marked calls f with every process that bears the mark, as a pidfd, and counts them.
+func marked(mark string, f func(fd int)) (found int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		fd, err := unix.PidfdOpen(pid, 0) // before its environment is read, so that it is this one which is found
+		if err != nil {
+			continue
+		}
+		env, _ := os.ReadFile("/proc/" + e.Name() + "/environ")
+		if strings.Contains("\x00"+string(env)+"\x00", "\x00"+mark+"\x00") {
+			found++
+			f(fd)
+		}
+		unix.Close(fd)
+	}
+	return found
 }

@@ -70,7 +70,7 @@ func TestCommands(t *testing.T) {
 	t.Setenv("TD_SECRET", "secret")
 	testCommands(t, m, l)
 	op := outcomeOf(t, l, must[Operation](t)(m.RunCommand(ann, "sh -c 'sleep 2 & echo left'", 0)))
-	if op.Message != "sh ended well" || op.Detail != "left\n" {
+	if op.Message != "sh ended well; what it left running goes on" || op.Detail != "left\n" {
 		t.Errorf("%+v", op)
 	}
 	before := must[Page](t)(l.List(Filter{})).Total

@@ -254,7 +254,10 @@ func (s *systemd) awaitCommand(ctx context.Context, u *commandUnit) (ending, err
 	var gone <-chan time.Time
 	for {
 		s.mu.Lock()
-		over, doubt, end := u.over(), u.doubt, ending{u.code, u.status, u.left}
+		over, doubt, end := u.over(), u.doubt, ending{code: u.code, status: u.status}
+		if u.left {
+			end.left = "what it left running was ended: a service may stay, a command may not"
+		}
 		u.doubt = false
 		s.mu.Unlock()
 		switch {

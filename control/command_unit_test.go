@@ -71,7 +71,7 @@ func TestCommandsAsUnits(t *testing.T) {
 	})
 	t.Run("what is left in the background", func(t *testing.T) {
 		op := outcomeOf(t, l, must[Operation](t)(m.RunCommand(ann, "sh -c 'sleep 1000 & echo left'", 0)))
-		if op.RetStatus != Succeeded || op.Message != "sh ended well; what it left running was ended" || op.Detail != "left\n" {
+		if op.RetStatus != Succeeded || op.Message != "sh ended well; what it left running was ended: a service may stay, a command may not" || op.Detail != "left\n" {
 			t.Errorf("%+v", op)
 		}
 	})
