@@ -265,8 +265,10 @@ func TestActionsOnScripts(t *testing.T) {
 	if op := outcomeOf(t, l, long); op.RetStatus != Failed || op.Message != "long: start was canceled, and its script ended" {
 		t.Errorf("%+v", op)
 	}
-	if op := act("good", Enable, ""); op.RetStatus != Failed {
-		t.Errorf("%+v", op)
+	for _, action := range []string{Enable, Reload, ResetFailed} {
+		if op := act("good", action, ""); op.RetStatus != Failed || !strings.HasPrefix(op.Message, "cannot "+action+" good: ") {
+			t.Errorf("%+v", op)
+		}
 	}
 	if _, err := m.ServiceAction(t.Context(), ann, "ssh", Stop, ""); !errors.Is(err, ErrConflict) {
 		t.Errorf("ssh: %v, want ErrConflict", err)

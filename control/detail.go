@@ -34,7 +34,7 @@ func (m *Manager) Detail(ctx context.Context, name string) (ServiceDetail, error
 	}
 	d := ServiceDetail{Guarded: b.guards(id), StopsToo: []string{}, LastLines: []JournalLine{}}
 	// A unit that was never asked for gets into the list only now.
-	d.Service = Service{Name: id, Manager: b.name(), ActiveState: "inactive", SubState: "dead", PIDs: []int{}, Ports: []int{}}
+	d.Service = Service{Name: id, Manager: b.name(), ActiveState: "inactive", SubState: "dead", PIDs: []int{}, Ports: []int{}, Actions: []string{}}
 	services, err := b.services(ctx)
 	if err != nil {
 		return d, &failure{ErrUnavailable, err.Error()}

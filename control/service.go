@@ -19,6 +19,7 @@ type Service struct {
 	PIDs          []int      `json:"pids"`
 	Ports         []int      `json:"ports"` // listening, ascending, each once
 	CPUPercent    *float64   `json:"cpuPercent"`
-	Memory        *uint64    `json:"memory"` // bytes
-	Since         *time.Time `json:"since"`  // when it entered its active state
+	Memory        *uint64    `json:"memory"`  // bytes
+	Since         *time.Time `json:"since"`   // when it entered its active state
+	Actions       []string   `json:"actions"` // those of Actions that its manager can do as it stands, as far as that is known
 }

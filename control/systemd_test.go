@@ -29,12 +29,13 @@ func until(t *testing.T, what string, ok func() bool) {
 func TestServicesOfSystemd(t *testing.T) {
 	t.Parallel()
 	h := sdhost.Boot(t, map[string]string{
-		"td-nap.service":       "[Unit]\nDescription=a nap\n[Service]\nExecStart=/bin/sleep 1000\nMemoryAccounting=yes\n[Install]\nWantedBy=multi-user.target\n",
+		"td-nap.service":       "[Unit]\nDescription=a nap\n[Service]\nExecStart=/bin/sleep 1000\nExecReload=/bin/true\nMemoryAccounting=yes\n[Install]\nWantedBy=multi-user.target\n",
 		"td-fails.service":     "[Service]\nExecStart=/bin/false\n",
 		"td-unused.service":    "[Unit]\nDescription = never asked for\n[Service]\nExecStart=/bin/sleep 1000\n",
 		"td-many@.service":     "[Service]\nExecStart=/bin/sleep 1000\n",
 		`td-a\x2db.service`:    "[Service]\nExecStart=/bin/sleep 1000\n",
 		"td-busy.service":      "[Service]\nExecStart=/bin/sh -c 'while :; do :; done'\nCPUQuota=20%%\n",
+		"td-kept.service":      "[Unit]\nRefuseManualStop=yes\n[Service]\nExecStart=/bin/sleep 1000\n",
 		"td-later.service.off": "",
 	})
 	m := NewManager(Config{Root: h.Root, Bus: h.Bus()})
@@ -88,14 +89,23 @@ func TestServicesOfSystemd(t *testing.T) {
 		}
 	})
 	t.Run("start and stop", func(t *testing.T) {
+		actions := func(want string) {
+			t.Helper()
+			if s := service("td-nap.service"); strings.Join(s.Actions, " ") != want {
+				t.Errorf("while it is %s: %v, want %s", s.ActiveState, s.Actions, want)
+			}
+		}
+		actions("start enable")
 		run("systemctl", "start", "td-nap")
 		until(t, "started", state("td-nap.service", "active", "running"))
+		actions("restart stop reload enable")
 		s := service("td-nap.service")
 		if s.MainPID == 0 || s.Since == nil || time.Since(*s.Since).Abs() > time.Minute || s.Description != "a nap" || s.UnitFileState != "disabled" {
 			t.Errorf("%+v", s)
 		}
 		run("systemctl", "kill", "-s", "KILL", "td-nap")
 		until(t, "killed", state("td-nap.service", "failed", "failed"))
+		actions("start enable reset-failed")
 		until(t, "the reason", func() bool { return service("td-nap.service").Result != "" })
 		if s := service("td-nap.service"); s.MainPID != 0 || s.Since == nil || s.Result != "signal" || s.Signal != "SIGKILL" || s.ExitCode != nil {
 			t.Errorf("%+v", s)
@@ -105,6 +115,13 @@ func TestServicesOfSystemd(t *testing.T) {
 		until(t, "no reason", func() bool { return service("td-nap.service").Result == "" })
 		if s := service("td-nap.service"); s.Signal != "" || s.ExitCode != nil {
 			t.Errorf("%+v", s)
+		}
+	})
+	t.Run("what a unit does not let be done", func(t *testing.T) {
+		run("systemctl", "start", "td-kept")
+		until(t, "started", state("td-kept.service", "active", "running"))
+		if s := service("td-kept.service"); len(s.Actions) != 0 {
+			t.Errorf("%v", s.Actions)
 		}
 	})
 	t.Run("failure", func(t *testing.T) {
@@ -145,7 +162,10 @@ func TestServicesOfSystemd(t *testing.T) {
 		run("systemctl", "enable", "td-nap")
 		until(t, "enabled", func() bool { s := service("td-nap.service"); return s != nil && s.UnitFileState == "enabled" })
 		run("systemctl", "mask", "rescue.service")
-		until(t, "masked", func() bool { s := service("rescue.service"); return s != nil && s.LoadState == "masked" })
+		until(t, "masked", func() bool {
+			s := service("rescue.service")
+			return s != nil && s.LoadState == "masked" && len(s.Actions) == 0
+		})
 		run("sh", "-c", "printf '[Unit]\\nDescription=new\\n[Service]\\nExecStart=/bin/sleep 1000\\n' > /etc/systemd/system/td-later.service")
 		run("systemctl", "daemon-reload")
 		until(t, "a new unit", func() bool { s := service("td-later.service"); return s != nil && s.Description == "new" })

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -87,7 +88,7 @@ func (s *sysv) services(ctx context.Context) ([]Service, error) {
 	}
 	copied := make([]Service, len(list))
 	for i, service := range list {
-		service.PIDs, service.Ports = []int{}, []int{}
+		service.PIDs, service.Ports, service.Actions = []int{}, []int{}, slices.Clone(service.Actions)
 		copied[i] = service
 	}
 	return copied, err
@@ -136,7 +137,9 @@ func sameServices(a, b []Service) bool {
 // script is one file of /etc/init.d.
 type script struct {
 	name, path, description string
+	header                  bool // of LSB
 	tellsStatus             bool
+	knows                   []string // those of Actions that it has a branch for; nil where that cannot be told
 }
 
 // files are the scripts that can be run.
@@ -165,9 +168,10 @@ func (s *sysv) path(name string) string { return filepath.Join(s.root, "etc/init
 var scriptName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 
 var (
-	statusBranch = regexp.MustCompile(`(?m)^[ \t]*\(?(?:[^\s()#]+[ \t]*\|[ \t]*)*["']?status["']?(?:[ \t]*\|[ \t]*[^\s()#]+)*[ \t]*\)`)
+	branch = regexp.MustCompile(`(?m)^[ \t]*\(?((?:[^\s()#|]+[ \t]*\|[ \t]*)*[^\s()#|]+)[ \t]*\)`)
 	// Debian's init-d-script(5) has the branches itself.
-	debianScript = regexp.MustCompile(`^#! ?(?:/usr/bin/env )?/lib/init/init-d-script\b`)
+	debianScript = regexp.MustCompile(`(?m)\A#! ?(?:/usr/bin/env )?/lib/init/init-d-script\b|[ \t]\. /lib/init/init-d-script$`)
+	debianReload = regexp.MustCompile(`(?m)^[ \t]*(?:RELOAD_SIGNAL=|(?:alias[ \t]+)?do_reload(?:_cmd)?\b)`)
 )
 
 func (s *sysv) read(file fs.FileInfo) script {
@@ -179,12 +183,29 @@ func (s *sysv) read(file fs.FileInfo) script {
 	if err != nil {
 		return sc
 	}
-	var header bool
-	sc.description, header = lsbHeader(string(text))
+	sc.description, sc.header = lsbHeader(string(text))
 	owner := file.Sys().(*syscall.Stat_t).Uid
 	safe := file.Mode()&0o022 == 0 && (owner == 0 || int(owner) == os.Getuid())
-	sc.tellsStatus = header && safe && (statusBranch.Match(text) || debianScript.Match(text))
+	words := branches(string(text))
+	sc.tellsStatus = sc.header && safe && words["status"]
+	if words[Start] || words[Stop] {
+		sc.knows = slices.DeleteFunc(Actions(), func(action string) bool { return !words[action] })
+	}
 	return sc
+}
+
+// branches are the words that a script has a branch of a case for.
+func branches(text string) map[string]bool {
+	words := map[string]bool{}
+	if debianScript.MatchString(text) {
+		words = map[string]bool{Start: true, Stop: true, Restart: true, "status": true, Reload: debianReload.MatchString(text)}
+	}
+	for _, found := range branch.FindAllStringSubmatch(text, -1) {
+		for word := range strings.SplitSeq(found[1], "|") {
+			words[strings.Trim(word, " \t\"'")] = true
+		}
+	}
+	return words
 }
 
 // lsbHeader reads the header of an LSB script, and tells whether there is one.
@@ -207,11 +228,15 @@ func lsbHeader(text string) (description string, ok bool) {
 }
 
 // service asks one script.
-func (s *sysv) service(sc script) Service {
-	service := Service{
+func (s *sysv) service(sc script) (service Service) {
+	service = Service{
 		Name: sc.name, Manager: "sysv", Description: sc.description, LoadState: "loaded", ActiveState: "unknown",
-		SubState: "unknown", UnitFileState: s.enabled(sc.name),
+		SubState: "unknown", UnitFileState: "disabled",
 	}
+	if started, _ := s.links(sc.name); started {
+		service.UnitFileState = "enabled"
+	}
+	defer func() { service.Actions = s.actions(sc, service) }()
 	if !sc.tellsStatus {
 		return service
 	}
@@ -258,16 +283,22 @@ func scriptEnv() []string {
 
 const fixedPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// enabled tells whether a runlevel with users starts the script.
-func (s *sysv) enabled(name string) string {
-	for level := '2'; level <= '5'; level++ {
-		links, _ := filepath.Glob(filepath.Join(s.root, fmt.Sprintf("etc/rc%c.d", level), "S[0-9][0-9]"+name))
-		if len(links) > 0 {
-			return "enabled"
+// links tells whether a runlevel with users starts the script, and whether any runlevel knows it at all.
+func (s *sysv) links(name string) (started, registered bool) {
+	for _, level := range "0123456S" {
+		links, _ := os.ReadDir(filepath.Join(s.root, fmt.Sprintf("etc/rc%c.d", level)))
+		for _, link := range links {
+			if how := strings.TrimSuffix(link.Name(), name); linkName.MatchString(how) && how != link.Name() {
+				registered = true
+				started = started || how[0] == 'S' && !strings.ContainsRune("016", level)
+			}
 		}
 	}
-	return "disabled"
+	return started, registered
 }
+
+// linkName is the first part of a link's name: whether it starts or kills, and when.
+var linkName = regexp.MustCompile(`^[SK][0-9][0-9]$`)
 
 // pid is the process in the PID file of the usual name, 0 if that is not there or the process is not.
 func (s *sysv) pid(name string) int {

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -29,23 +31,77 @@ func (s *sysv) resolve(_ context.Context, name string) (string, error) {
 
 func (s *sysv) guards(id string) string { return pillars[id] }
 
+// program is what does an action on a script: the script itself, or what changes when it is started.
+func (s *sysv) program(id, action string) (path string, args []string, err error) {
+	path = s.path(id)
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", nil, err
+	}
+	switch action {
+	case ResetFailed:
+		return "", nil, errors.New("that is not for service scripts; start it, or stop it")
+	case Reload:
+		if knows := s.read(info).knows; knows != nil && !slices.Contains(knows, Reload) {
+			return "", nil, errors.New("its script has no branch for that")
+		}
+	case Enable, Disable:
+		if path, err = s.updater(); err != nil {
+			return "", nil, err
+		}
+		if _, registered := s.links(id); action == Enable && !registered {
+			return path, []string{id, "defaults"}, nil // which enables it, too
+		}
+		return path, []string{id, action}, nil
+	}
+	return path, []string{action}, nil
+}
+
+// updater is update-rc.d(8), Debian's, which makes the links that start a script with the host.
+func (s *sysv) updater() (string, error) {
+	if s.root != "/" {
+		return "", errors.New("update-rc.d knows no other root")
+	}
+	return lookPath("update-rc.d")
+}
+
+// actions are those of Actions that can be done with a script as it stands. One that cannot tell how it stands may be asked for anything.
+func (s *sysv) actions(sc script, service Service) []string {
+	list := []string{}
+	add := func(action string, ok bool) {
+		if ok {
+			list = append(list, action)
+		}
+	}
+	knows := func(action string) bool { return sc.knows == nil || slices.Contains(sc.knows, action) }
+	runs, unknown := service.ActiveState == "active", service.ActiveState == "unknown"
+	add(Start, knows(Start) && !runs)
+	add(Restart, knows(Restart) && (runs || unknown))
+	add(Stop, knows(Stop) && (runs || unknown))
+	add(Reload, sc.knows != nil && knows(Reload) && (runs || unknown))
+	if _, err := s.updater(); err == nil && sc.header {
+		add(Enable, service.UnitFileState == "disabled")
+		add(Disable, service.UnitFileState == "enabled")
+	}
+	return list
+}
+
 // act runs a script with the action as its argument. Its output is kept; what it leaves running is its daemon, and stays.
 func (s *sysv) act(ctx context.Context, id, action string) Outcome {
-	switch action {
-	case Enable, Disable, ResetFailed:
-		return Outcome{RetStatus: Failed, Message: fmt.Sprintf("cannot %s %s: that is not for service scripts", action, id)}
+	program, args, err := s.program(id, action)
+	if err != nil {
+		return Outcome{RetStatus: Failed, Message: fmt.Sprintf("cannot %s %s: %v", action, id, err)}
 	}
-	sc := script{name: id, path: s.path(id)}
 	limited, cancel := context.WithTimeout(ctx, scriptTimeout)
 	defer cancel()
 	var out boundedBuffer
-	cmd := exec.CommandContext(limited, sc.path, action)
+	cmd := exec.CommandContext(limited, program, args...)
 	cmd.Dir, cmd.Env = "/", scriptEnv()
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 200 * time.Millisecond // its daemon may hold its output open
-	err := cmd.Run()
+	err = cmd.Run()
 	s.forget()
 	switch {
 	case errors.Is(context.Cause(ctx), errCanceled):

@@ -61,7 +61,7 @@ func TestServicesOfScripts(t *testing.T) {
 		"stopped":   lsb("stopped", "(status", "exit 3"),
 		"unclear":   lsb("unclear", "status", "exit 4"),
 		"killed":    lsb("killed", "status", "kill -9 $$"),
-		"no-status": lsb("no-status", "start", "exit 0"),
+		"no-status": lsb("no-status", "start|stop|'reload'", "exit 0"),
 		"no-header": "#!/bin/sh\necho $1 >> $0.asked\ncase $1 in\nstatus) exit 0;;\nesac\n",
 		"README":    "not a program",
 		"x.dpkg~":   lsb("x", "status", "exit 0"),
@@ -85,7 +85,7 @@ func TestServicesOfScripts(t *testing.T) {
 	}
 	var got []string
 	for _, s := range services {
-		got = append(got, strings.Join([]string{s.Name, s.ActiveState, s.SubState, s.UnitFileState, s.Description}, ","))
+		got = append(got, strings.Join([]string{s.Name, s.ActiveState, s.SubState, s.UnitFileState, s.Description, strings.Join(s.Actions, " ")}, ","))
 		if s.Manager != "sysv" || s.PIDs == nil || s.Ports == nil || s.Memory != nil || s.Since != nil {
 			t.Errorf("%+v", s)
 		}
@@ -94,15 +94,15 @@ func TestServicesOfScripts(t *testing.T) {
 		}
 	}
 	want := []string{
-		"anybodys,unknown,unknown,disabled,the anybodys of a test",
-		"dead,failed,dead,disabled,the dead of a test",
-		"killed,unknown,unknown,disabled,the killed of a test",
-		"locked,failed,dead,disabled,the locked of a test",
-		"no-header,unknown,unknown,disabled,",
-		"no-status,unknown,unknown,disabled,the no-status of a test",
-		"runs,active,running,enabled,the runs of a test",
-		"stopped,inactive,dead,disabled,the stopped of a test",
-		"unclear,unknown,unknown,disabled,the unclear of a test",
+		"anybodys,unknown,unknown,disabled,the anybodys of a test,start restart stop",
+		"dead,failed,dead,disabled,the dead of a test,start",
+		"killed,unknown,unknown,disabled,the killed of a test,start restart stop",
+		"locked,failed,dead,disabled,the locked of a test,start",
+		"no-header,unknown,unknown,disabled,,start restart stop",
+		"no-status,unknown,unknown,disabled,the no-status of a test,start stop reload",
+		"runs,active,running,enabled,the runs of a test,restart stop",
+		"stopped,inactive,dead,disabled,the stopped of a test,start",
+		"unclear,unknown,unknown,disabled,the unclear of a test,start restart stop",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("services:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -199,6 +199,6 @@ func FuzzLSBHeader(f *testing.F) {
 		if description, ok := lsbHeader(text); !ok && description != "" || len(description) > maxMessage {
 			t.Errorf("%q: %q, %t", text, description, ok)
 		}
-		statusBranch.MatchString(text)
+		branches(text)
 	})
 }

@@ -56,6 +56,13 @@ func text[Row any](name string, get func(*Row) string) field[Row] {
 		compare: func(a, b *Row) int { return compareFold(get(a), get(b)) }}
 }
 
+// words is a field of several words, which are asked for by its name only.
+func words[Row any](name string, get func(*Row) []string) field[Row] {
+	f := text(name, func(row *Row) string { return strings.Join(get(row), " ") })
+	f.searched = false
+	return f
+}
+
 // enum is a text of a few known words.
 func enum[Row any](name string, get func(*Row) string) field[Row] {
 	f := text(name, get)

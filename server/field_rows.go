@@ -150,6 +150,7 @@ func serviceRows() *rowType[control.Service, serviceKey] {
 				return float64(n), known
 			}).alias("mem"),
 			at("since", func(s *row) (time.Time, bool) { return deref(s.Since) }),
+			words("actions", func(s *row) []string { return s.Actions }),
 		},
 		key:     func(s *row) serviceKey { return serviceKey{s.Manager, s.Name} },
 		keyText: func(k serviceKey) string { return k.manager + ":" + k.name },

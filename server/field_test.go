@@ -95,7 +95,11 @@ func setTo(v reflect.Value, n int64) reflect.Kind {
 	case reflect.Float64:
 		v.SetFloat(float64(n))
 	case reflect.Slice:
-		v.Set(reflect.ValueOf([]int{1, int(n)}))
+		if v.Type().Elem().Kind() == reflect.String {
+			v.Set(reflect.ValueOf([]string{"77"}))
+		} else {
+			v.Set(reflect.ValueOf([]int{1, int(n)}))
+		}
 	case reflect.Struct:
 		v.Set(reflect.ValueOf(time.Unix(n, 0)))
 	}

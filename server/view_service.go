@@ -117,7 +117,7 @@ func equalServices(a, b *control.Service) bool {
 	return a.Name == b.Name && a.Manager == b.Manager && a.Description == b.Description && a.LoadState == b.LoadState &&
 		a.ActiveState == b.ActiveState && a.SubState == b.SubState && a.UnitFileState == b.UnitFileState && a.MainPID == b.MainPID &&
 		a.Result == b.Result && equalPointers(a.ExitCode, b.ExitCode) && a.Signal == b.Signal &&
-		slices.Equal(a.PIDs, b.PIDs) && slices.Equal(a.Ports, b.Ports) &&
+		slices.Equal(a.PIDs, b.PIDs) && slices.Equal(a.Ports, b.Ports) && slices.Equal(a.Actions, b.Actions) &&
 		equalPointers(a.CPUPercent, b.CPUPercent) && equalPointers(a.Memory, b.Memory) &&
 		(a.Since == b.Since || a.Since != nil && b.Since != nil && a.Since.Equal(*b.Since))
 }

@@ -138,6 +138,9 @@ export function service(i: number): Service {
     cpuPercent: up ? (i % 10) / 4 : null,
     memory: up ? (i + 1) * 3_000_000 : null,
     since: iso(i * 4000),
+    actions: up
+      ? ['restart', 'stop', 'reload']
+      : ['start', ...(active === 'failed' ? ['reset-failed'] : [])],
   }
 }
 

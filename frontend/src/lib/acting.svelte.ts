@@ -206,17 +206,7 @@ export function isNamed(typed: string, name: string): boolean {
   return short(typed) !== '' && short(typed) === short(name)
 }
 
-/** The acts on a service that make sense as it is. */
+/** The acts on a service that its manager can do as it is. */
 export function actionsFor(service: Service): ServiceAction[] {
-  const { activeState, manager, unitFileState } = service
-  const masked = unitFileState.startsWith('masked')
-  const acts: ServiceAction[] = []
-  // A script that cannot tell how it stands may be asked for anything.
-  if (!masked && (!runs(service) || activeState === 'unknown')) acts.push('start')
-  if (runs(service)) acts.push('restart', 'stop', 'reload')
-  if (activeState === 'failed') acts.push('reset-failed')
-  if (manager !== 'systemd') return acts
-  if (unitFileState === 'disabled') acts.push('enable')
-  if (unitFileState === 'enabled') acts.push('disable')
-  return acts
+  return serviceActions.filter((action) => service.actions.includes(action))
 }

@@ -311,6 +311,7 @@ export interface Service {
 	cpuPercent: number | null
 	memory: number | null
 	since: string | null
+	actions: string[]
 }
 
 export interface ServicesReply {
