@@ -38,7 +38,7 @@ func start(t *testing.T, f *stage, interval time.Duration) *run {
 	c.reader.table.uptime = func() time.Duration { return booted + time.Since(r.began) }
 	c.reader.source = countingSource{c.reader.source, &r.scans}
 	c.reader.table.source = c.reader.source
-	c.reader.sockets.dump = func(family, protocol uint8, visit func([]byte)) error { return nil }
+	c.reader.sockets.dump = func(diagKind, func([]byte)) error { return nil }
 	go func() {
 		r.ended <- c.Run(ctx, func(s *Sample) {
 			r.mu.Lock()

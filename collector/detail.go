@@ -204,7 +204,7 @@ func (d *ProcessDetail) Complete(s *Sample) {
 	}
 	for _, socket := range s.Sockets {
 		if d.inodes[socket.Inode] && socket.Inode != 0 {
-			d.Sockets = append(d.Sockets, socket)
+			d.Sockets = append(d.Sockets, *socket)
 		}
 	}
 	for field, part := range map[string]string{"children": "processes", "sockets": "sockets"} {

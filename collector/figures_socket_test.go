@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // must is for what has to work on any machine.
@@ -81,6 +83,21 @@ func connections(t *testing.T) {
 	only := listen("tcp6", "[::]:0")
 	keep(must[net.PacketConn](t)(net.ListenPacket("udp", ":0")))
 
+	// Bound to one interface, as link-local addresses have to be.
+	onlyLo := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		if controlErr := c.Control(func(fd uintptr) { err = unix.BindToDevice(int(fd), "lo") }); controlErr != nil {
+			return controlErr
+		}
+		return err
+	}}
+	for _, loopback := range []string{"127.0.0.1:0", "[::1]:0"} {
+		keep(must[net.Listener](t)(onlyLo.Listen(t.Context(), "tcp", loopback)))
+		keep(must[net.PacketConn](t)(onlyLo.ListenPacket(t.Context(), "udp", loopback)))
+	}
+	for _, address := range linkLocal(t) {
+		listen("tcp", net.JoinHostPort(address, "0"))
+	}
+
 	// Two processes hold one socket, and a child alone holds another.
 	inherit := func(l *net.TCPListener) {
 		file := must[*os.File](t)(l.File())
@@ -101,6 +118,19 @@ func connections(t *testing.T) {
 	alone.Close()
 }
 
+// linkLocal lists the link-local addresses of this machine, with their zones.
+func linkLocal(t *testing.T) (addresses []string) {
+	t.Helper()
+	for _, i := range must[[]net.Interface](t)(net.Interfaces()) {
+		for _, a := range must[[]net.Addr](t)(i.Addrs()) {
+			if n, ok := a.(*net.IPNet); ok && n.IP.To4() == nil && n.IP.IsLinkLocalUnicast() && i.Flags&net.FlagUp != 0 {
+				addresses = append(addresses, n.IP.String()+"%"+i.Name)
+			}
+		}
+	}
+	return addresses
+}
+
 // ssSockets lists what ss tells, by cookie, in the words of ours.
 func ssSockets(t *testing.T) map[string]string {
 	t.Helper()
@@ -117,11 +147,14 @@ func ssSockets(t *testing.T) map[string]string {
 		}
 		address := func(text string) string {
 			i := strings.LastIndexByte(text, ':')
-			host, port := strings.Trim(text[:i], "[]"), strings.Replace(text[i+1:], "*", "0", 1)
-			host, _, _ = strings.Cut(host, "%")
-			host = strings.TrimSuffix(host, "]")
+			host, port := text[:i], strings.Replace(text[i+1:], "*", "0", 1)
+			host, scope, scoped := strings.Cut(host, "%")
+			host = strings.Trim(host, "[]")
 			if host == "*" {
 				host = "::"
+			}
+			if scoped {
+				host += "%" + scope
 			}
 			return host + " " + port
 		}
@@ -170,8 +203,7 @@ func TestSocketsAreThoseOfSs(t *testing.T) {
 		}
 		ours := make(map[string]bool)
 		clear(seen)
-		for i := range s.Sockets {
-			k := &s.Sockets[i]
+		for _, k := range s.Sockets {
 			if ours[k.Cookie] {
 				t.Errorf("socket %s is told twice", k.Cookie)
 			}
@@ -182,8 +214,12 @@ func TestSocketsAreThoseOfSs(t *testing.T) {
 			if b != "" && b == a && text != b {
 				differences = append(differences, fmt.Sprintf("socket %s is\n\t%s, ss says\n\t%s", k.Cookie, text, b))
 			}
-			if _, err := netip.ParseAddr(k.LocalAddress); err != nil {
+			address, scope, _ := strings.Cut(k.LocalAddress, "%")
+			if _, err := netip.ParseAddr(address); err != nil {
 				t.Error(err)
+			}
+			if scope != "" {
+				seen[k.Protocol+" of one interface"]++
 			}
 			if k.PID == os.Getpid() || k.State == "TIME_WAIT" {
 				seen[k.Protocol+" "+k.State]++
@@ -206,6 +242,7 @@ func TestSocketsAreThoseOfSs(t *testing.T) {
 		"tcp LISTEN": 1, "tcp6 LISTEN": 3, "tcp ESTABLISHED": 8, "tcp6 ESTABLISHED": 9, "tcp TIME_WAIT": 20, "tcp6 TIME_WAIT": 20,
 		"tcp FIN_WAIT2": 1, "tcp6 FIN_WAIT2": 1, "udp UNCONN": 1, "udp6 UNCONN": 2, "udp ESTABLISHED": 1, "udp6 ESTABLISHED": 1,
 		"tcp with a queue": 2, "tcp6 with a queue": 2, "udp with a queue": 1, "udp6 with a queue": 1, "only in a child": 1,
+		"tcp of one interface": 1, "tcp6 of one interface": 1, "udp of one interface": 1, "udp6 of one interface": 1,
 	} {
 		if seen[kind] < least {
 			t.Errorf("%d sockets are %s, want at least %d", seen[kind], kind, least)
@@ -253,8 +290,7 @@ func TestOwnersNeedRoot(t *testing.T) {
 	if !strings.Contains(s.Errors["owners"], "root") {
 		t.Errorf("owners: %q", s.Errors["owners"])
 	}
-	for i := range s.Sockets {
-		k := &s.Sockets[i]
+	for _, k := range s.Sockets {
 		if fmt.Sprintf("%s:%d", k.LocalAddress, k.LocalPort) == os.Getenv(variable) && k.State == "LISTEN" {
 			if k.PID != 0 || k.Program != "" || k.User != "root" {
 				t.Errorf("the socket is %+v", *k)

@@ -77,6 +77,19 @@ func play(role string, args []string) {
 	case "allowed": // tell whether BPF is, and end
 		fmt.Println(bpfAllowed("/proc"))
 		return
+	case "crowd": // so many connected sockets
+		if err := holdSockets(number(0)); err != nil {
+			panic(err)
+		}
+	case "descriptors": // opens and closes what it is told to, a line each, and answers with the descriptor
+		fmt.Println("ready")
+		changeDescriptors()
+		return
+	case "receive": // takes and keeps what is passed to it over the socket that it was given
+		rights := make([]byte, unix.CmsgSpace(4))
+		if _, n, _, _, err := unix.Recvmsg(firstExtraFile, make([]byte, 1), rights, 0); err != nil || n == 0 {
+			panic(fmt.Sprint("nothing was passed: ", err))
+		}
 	case "wait":
 	default:
 		panic("unknown role " + role)
@@ -100,6 +113,38 @@ func threads(n int) {
 	ready.Wait()
 }
 
+// firstExtraFile is the descriptor of the first file that a helper is given.
+const firstExtraFile = 3
+
+// changeDescriptors opens a socket at "listen", a file at "file", and closes at "close N".
+func changeDescriptors() {
+	open := func(fd int, err error) {
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(fd)
+	}
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		var fd int
+		switch {
+		case lines.Text() == "listen":
+			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+			if err == nil {
+				err = unix.Listen(fd, 1)
+			}
+			open(fd, err)
+		case lines.Text() == "file":
+			open(unix.Open("/dev/null", unix.O_RDONLY, 0))
+		default:
+			_, err := fmt.Sscanf(lines.Text(), "close %d", &fd)
+			if err == nil {
+				err = unix.Close(fd)
+			}
+			open(fd, err)
+		}
+	}
+}
+
 func waitForEnd() { _, _ = io.Copy(io.Discard, os.Stdin) }
 
 // onFirstThread runs f on the thread whose id is the process's.
@@ -115,7 +160,7 @@ func onFirstThread(f func()) {
 
 // helper is a process that plays a role.
 type helper struct {
-	t     *testing.T
+	t     testing.TB
 	cmd   *exec.Cmd
 	input io.WriteCloser
 	lines *bufio.Scanner
@@ -123,11 +168,18 @@ type helper struct {
 }
 
 // startHelper starts one and ends it with the test. It says "ready" on its standard output, except where the role cannot.
-func startHelper(t *testing.T, role string, args ...string) *helper {
+func startHelper(t testing.TB, role string, args ...string) *helper {
+	t.Helper()
+	return startHelperWith(t, nil, role, args...)
+}
+
+// startHelperWith gives it open files too.
+func startHelperWith(t testing.TB, files []*os.File, role string, args ...string) *helper {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Env = append(os.Environ(), helperVariable+"="+role)
 	cmd.Stderr = os.Stderr
+	cmd.ExtraFiles = files
 	input, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -145,6 +197,21 @@ func startHelper(t *testing.T, role string, args ...string) *helper {
 		_ = cmd.Wait()
 	})
 	return h
+}
+
+// do tells the helper to do something, and reads its answer.
+func (h *helper) do(command string) (answer string) {
+	h.t.Helper()
+	if _, err := fmt.Fprintln(h.input, command); err != nil {
+		h.t.Fatal(err)
+	}
+	return h.line()
+}
+
+// end kills the helper.
+func (h *helper) end() {
+	_ = h.cmd.Process.Kill()
+	_ = h.cmd.Wait()
 }
 
 // line reads one line of the helper's output.

@@ -1,214 +1,241 @@
 package collector
 
 import (
-	"bytes"
-	"cmp"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"path/filepath"
-	"slices"
-	"strconv"
 	"time"
-
-	"github.com/prometheus/procfs"
-	"golang.org/x/sys/unix"
 )
 
+// Who holds which socket is the dearest question there is: 4 µs a socket and 50 µs a process by /proc, 0.4 µs and 3 to 5 µs by BPF.
+// So it is asked again only when something shows that an answer is missing, and now and then, because a socket can be passed on
+// without a trace. These bound how old an answer gets, and what it may cost.
 const (
-	// ownersAge is how old the knowledge of who holds which socket may be. A socket can be passed on without a trace.
-	ownersAge = 5 * time.Second
-	// ownersShare keeps the search for owners from taking more than a fifth of the time on a host where sockets come and go.
-	ownersShare = 4
+	// ownersAge is how often everything is searched; where that takes longer than a hundredth of the time, less often.
+	ownersAge   = 5 * time.Second
+	ownersRests = 100
+	// quickRests keeps the search for new sockets' owners from taking more than a fifth of the time on a host where sockets come
+	// and go, sweepRests the search through everything for those that were not found from taking more than a twentieth.
+	quickRests = 4
+	sweepRests = 20
 )
 
-// owners knows which process holds which socket: of several, the one with the lowest PID. It looks through the open
-// files of all processes, which is the most costly reading there is, so it does that only when something has changed.
+// holderSource is where it is read which processes hold which sockets.
+type holderSource interface {
+	// search calls visit for each socket that a process holds, also for those that are neither TCP nor UDP where it cannot tell.
+	// A quick search may repeat what an earlier one found of processes that do not seem to have changed; live tells whether an
+	// inode is of a TCP or UDP socket that is there now. Whole tells that nothing was repeated. The error tells whose sockets
+	// could not be read.
+	search(quick bool, live func(inode uint32) bool, visit func(inode uint32, pid int)) (whole bool, err error)
+}
+
+// owners knows which process holds which socket: of several, the one with the lowest PID.
 type owners struct {
-	fs       procfs.FS
-	proc     string
-	source   processSource
-	sockets  func(folder string, buffer []byte, visit func(inode uint32)) error
-	holders  map[uint32]int // PIDs by inode; 0 for a socket that no process is known to hold
-	known    map[int]*owner // by PID
-	searched time.Time
-	cost     time.Duration // of the last search
-	closed   int           // processes that we may not look into
-	total    int
-	failure  error
+	source  processSource
+	holders holderSource
+	byInode map[uint32]*socket // that are there and belong to somebody, or may
+	known   map[int]*owner     // by PID, the processes that hold them
+	fresh   bool               // there are sockets that were not asked for yet, or whose owner ended
+	changed bool               // an owner is another than it was before the last update
+
+	searched, swept      time.Time     // when the last search began, and the last of everything
+	quickCost, sweepCost time.Duration // of the last of each
+	updates              int
+	editions             uint64
+	failure              error // of the last search
 }
 
 // owner is what is told of a process beside its sockets.
 type owner struct {
 	pid     int
 	start   uint64
+	comm    string // as the kernel gives it
 	program string
 	unit    string
-	user    bool // a user's manager runs the unit
+	user    bool   // a user's manager runs the unit
+	edition uint64 // another whenever one of these is
+	used    bool   // by the search that is going on
 }
 
-func newOwners(fs procfs.FS, proc string, source processSource) *owners {
-	return &owners{fs: fs, proc: proc, source: source, sockets: socketsOf, holders: make(map[uint32]int), known: make(map[int]*owner)}
+// holding is what is known of who holds a socket.
+type holding struct {
+	owner *owner // nil when none is known
+	asked bool   // whether there is one
+	found int    // the lowest PID of the search that is going on
+	shown uint64 // the edition of the owner in the row; 0 for none
 }
 
-// of is the owner of a socket, or nil.
-func (o *owners) of(inode uint32) *owner { return o.known[o.holders[inode]] }
+func newOwners(source processSource, holders holderSource) *owners {
+	return &owners{source: source, holders: holders, byInode: make(map[uint32]*socket), known: make(map[int]*owner)}
+}
 
-// update makes the owners of these sockets known. Its error says whose could not be found out.
-func (o *owners) update(now time.Time, inodes map[uint32]bool) error {
-	if o.due(now, inodes) {
-		o.search(inodes)
-		o.searched, o.cost = now, time.Since(now)
+// edition changes with what is to be shown.
+func (h *holding) edition() uint64 {
+	if h.owner == nil {
+		return 0
 	}
+	return h.owner.edition
+}
+
+// fill puts the owner into a row.
+func (h *holding) fill(row *Socket) {
+	row.PID, row.Program, row.Unit, row.UserUnit = 0, "", "", false
+	if w := h.owner; w != nil {
+		row.PID, row.Program, row.Unit, row.UserUnit = w.pid, w.program, w.unit, w.user
+	}
+	h.shown = h.edition()
+}
+
+// add makes a socket known that somebody may hold.
+func (o *owners) add(s *socket) {
+	o.byInode[s.inode] = s
+	s.owner, s.asked = nil, false
+	o.fresh = true
+}
+
+// remove forgets a socket that is gone, or that nobody holds any more.
+func (o *owners) remove(s *socket) {
+	if o.byInode[s.inode] == s {
+		delete(o.byInode, s.inode)
+	}
+	s.owner = nil
+}
+
+// update makes the owners of these sockets known. Processes are those of the same sample, or nil. The error says whose owners
+// could not be found out.
+func (o *owners) update(now time.Time, sockets []*socket, processes map[int]*process) error {
+	o.changed = false
+	o.updates++
+	o.refresh(sockets, processes)
 	switch {
-	case o.failure != nil:
-		return o.failure
-	case o.closed > 0:
-		return fmt.Errorf("cannot look into %d of %d processes, so the owners of their sockets are unknown: run topdeck as root", o.closed, o.total)
-	}
-	return nil
-}
-
-func (o *owners) due(now time.Time, inodes map[uint32]bool) bool {
-	age := now.Sub(o.searched)
-	if age >= ownersAge {
-		return true
-	}
-	changed := false
-	for inode := range inodes {
-		if _, ok := o.holders[inode]; !ok {
-			changed = true
-			break
+	case now.Sub(o.swept) >= max(ownersAge, ownersRests*o.sweepCost):
+		o.search(now, sockets, processes, false)
+	case o.fresh && now.Sub(o.searched) >= quickRests*o.quickCost:
+		o.search(now, sockets, processes, true)
+		if o.fresh && now.Sub(o.swept) >= sweepRests*o.sweepCost {
+			o.search(now, sockets, processes, false)
 		}
 	}
-	if !changed {
-		changed = o.refresh()
-	}
-	return changed && age >= ownersShare*o.cost
+	return o.failure
 }
 
-// refresh reads the owners' names anew, and tells whether one of them has ended.
-func (o *owners) refresh() (ended bool) {
-	for pid, old := range o.known {
-		c, err := o.source.counts(pid)
-		if err != nil || c.start != old.start {
+// refresh reads the owners' names anew, and asks again for the sockets of those that have ended.
+func (o *owners) refresh(sockets []*socket, processes map[int]*process) {
+	ended := false
+	for pid, w := range o.known {
+		if !o.describe(w, processes) {
+			w.pid = 0
 			delete(o.known, pid)
 			ended = true
-			continue
 		}
-		old.program = clean(c.comm, maxName)
 	}
-	return ended
-}
-
-// search looks for the sockets through all processes, from the lowest PID on.
-func (o *owners) search(inodes map[uint32]bool) {
-	o.closed, o.total, o.failure = 0, 0, nil
-	list, err := o.fs.AllProcs()
-	if err != nil {
-		o.failure = fmt.Errorf("cannot list processes: %w", err)
+	if !ended {
 		return
 	}
-	slices.SortFunc(list, func(a, b procfs.Proc) int { return cmp.Compare(a.PID, b.PID) })
-	holders := make(map[uint32]int, len(inodes))
-	known := make(map[int]*owner)
-	buffer := make([]byte, 32<<10)
-	for _, p := range list {
-		holds := false
-		err := o.sockets(filepath.Join(o.proc, strconv.Itoa(p.PID), "fd"), buffer, func(inode uint32) {
-			if _, taken := holders[inode]; !taken && inodes[inode] {
-				holders[inode] = p.PID
-				holds = true
-			}
-		})
-		o.total++
-		switch {
-		case errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM):
-			o.closed++
-		case gone(err) == errGone:
-			o.total--
-		case err != nil:
-			o.failure = fmt.Errorf("cannot read the open files of process %d: %w", p.PID, err)
-		}
-		if holds {
-			known[p.PID] = o.describe(p.PID)
+	for _, s := range sockets {
+		if s.owner != nil && s.owner.pid == 0 {
+			s.owner, s.asked = nil, false
+			o.fresh, o.changed = true, true
 		}
 	}
-	for inode := range inodes {
-		if _, found := holders[inode]; !found {
-			holders[inode] = 0
-		}
-	}
-	o.holders, o.known = holders, known
 }
 
-func (o *owners) describe(pid int) *owner {
-	w := &owner{pid: pid}
-	if c, err := o.source.counts(pid); err == nil {
-		w.start, w.program = c.start, clean(c.comm, maxName)
+// describe brings what is told of an owner up to date. It is false when the process is not there any more.
+func (o *owners) describe(w *owner, processes map[int]*process) bool {
+	now := *w
+	if p := processes[w.pid]; p != nil {
+		now.start, now.comm, now.unit, now.user = p.row.StartTime, p.comm, p.row.Unit, p.row.UserUnit
+	} else {
+		c, err := o.source.counts(w.pid)
+		if err != nil {
+			return false
+		}
+		now.start, now.comm = c.start, c.comm
+		if w.edition == 0 || now.comm != w.comm || (o.updates+w.pid)%64 == 0 { // a process seldom changes its control group
+			if d, err := o.source.details(w.pid); err == nil {
+				now.unit, now.user = d.unit, d.userUnit
+			}
+		}
 	}
-	if d, err := o.source.details(pid); err == nil {
-		w.unit, w.user = d.unit, d.userUnit
+	if w.edition != 0 && now.start != w.start {
+		return false
+	}
+	if now.comm != w.comm {
+		now.program = clean(now.comm, maxName)
+	}
+	if now != *w || w.edition == 0 {
+		o.editions++
+		now.edition = o.editions
+		o.changed = true
+		*w = now
+	}
+	return true
+}
+
+// search finds the holders of all sockets, and describes those that were not known.
+func (o *owners) search(now time.Time, sockets []*socket, processes map[int]*process, quick bool) {
+	began := time.Now()
+	for _, s := range sockets {
+		s.found = 0
+	}
+	live := func(inode uint32) bool { return o.byInode[inode] != nil }
+	whole, err := o.holders.search(quick, live, func(inode uint32, pid int) {
+		if s := o.byInode[inode]; s != nil && (s.found == 0 || pid < s.found) {
+			s.found = pid
+		}
+	})
+	o.failure, o.fresh = err, false
+	for _, w := range o.known {
+		w.used = false
+	}
+	for _, s := range sockets {
+		if s.inode != 0 {
+			o.settle(s, processes, whole)
+		}
+	}
+	for pid, w := range o.known {
+		if !w.used {
+			delete(o.known, pid)
+		}
+	}
+	o.searched = now
+	if cost := time.Since(began); whole {
+		o.swept, o.sweepCost = now, cost
+	} else {
+		o.quickCost = cost
+	}
+}
+
+// settle takes over what a search has found of one socket. A quick one that finds nothing may not have looked at the right place.
+func (o *owners) settle(s *socket, processes map[int]*process, whole bool) {
+	before := s.owner
+	s.owner = nil
+	if s.found != 0 {
+		s.owner = before
+		if before == nil || before.pid != s.found {
+			s.owner = o.meet(s.found, processes)
+		}
+	}
+	if s.owner != nil {
+		s.owner.used = true
+	}
+	s.asked = s.owner != nil || s.found == 0 && (whole || before == nil && s.asked)
+	o.fresh = o.fresh || !s.asked
+	o.changed = o.changed || s.owner != before
+}
+
+// meet is the owner with this PID; nil when the process has ended since it was met.
+func (o *owners) meet(pid int, processes map[int]*process) *owner {
+	w := o.known[pid]
+	if w == nil {
+		w = &owner{pid: pid}
+		if !o.describe(w, processes) {
+			return nil
+		}
+		o.known[pid] = w
 	}
 	return w
 }
 
-// socketsOf calls visit with the inode of each socket that a process has open; folder is its /proc/PID/fd, proc_pid_fd(5).
-func socketsOf(folder string, buffer []byte, visit func(inode uint32)) error {
-	dir, err := unix.Open(folder, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(dir)
-	var link [64]byte
-	for {
-		n, err := unix.Getdents(dir, buffer)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil || n <= 0 {
-			return err
-		}
-		for entries := buffer[:n]; ; {
-			name, rest, ok := nextEntry(entries)
-			if !ok {
-				break
-			}
-			entries = rest
-			if name[0] == '.' {
-				continue
-			}
-			// A descriptor that was closed meanwhile is no error.
-			if n, err := unix.Readlinkat(dir, string(name), link[:]); err == nil {
-				if inode, ok := socketInode(link[:n]); ok {
-					visit(inode)
-				}
-			}
-		}
-	}
-}
-
-// nextEntry takes the first name off a buffer of struct linux_dirent64, getdents(2).
-func nextEntry(b []byte) (name, rest []byte, ok bool) {
-	const nameOffset = 19
-	if len(b) < nameOffset+1 {
-		return nil, nil, false
-	}
-	size := int(binary.NativeEndian.Uint16(b[16:]))
-	if size <= nameOffset || size > len(b) {
-		return nil, nil, false
-	}
-	name, _, _ = bytes.Cut(b[nameOffset:size], []byte{0})
-	return name, b[size:], len(name) > 0
-}
-
-// socketInode reads the inode from what a descriptor points to, "socket:[12345]".
-func socketInode(link []byte) (uint32, bool) {
-	rest, ok := bytes.CutPrefix(link, []byte("socket:["))
-	digits, whole := bytes.CutSuffix(rest, []byte("]"))
-	if !ok || !whole {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(string(digits), 10, 64)
-	return uint32(n), err == nil // sock_diag tells the lower half of the number
+// errClosed says whose sockets may not be seen.
+func errClosed(closed, total int) error {
+	return fmt.Errorf("cannot look into %d of %d processes, so the owners of their sockets are unknown: run topdeck as root", closed, total)
 }

@@ -39,7 +39,7 @@ func newReader(config Config) (*reader, error) {
 		summary: newSummaryReader(fs, config),
 		source:  source,
 		table:   newTable(source, users, uptimeClock),
-		sockets: newSocketReader(newOwners(fs, config.Proc, source), users),
+		sockets: newSocketReader(newOwners(source, newProcHolders(config.Proc)), users),
 	}, nil
 }
 
@@ -146,7 +146,11 @@ func (r *reader) sample(now time.Time, parts Parts, published bool) *Sample {
 		}
 	}
 	if parts.Has(PartSockets) {
-		sockets, listError, ownersError := r.sockets.read(now)
+		var known map[int]*process
+		if parts.Has(PartProcesses) {
+			known = r.table.rows
+		}
+		sockets, listError, ownersError := r.sockets.read(now, known)
 		s.Sockets = sockets
 		if listError != nil {
 			s.Errors["sockets"] = listError.Error()

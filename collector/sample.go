@@ -29,7 +29,7 @@ type Sample struct {
 	Summary   Summary
 	Processes []Process // by PID
 	Ended     []Ended   // processes that ended since the sample before, in the order of their end
-	Sockets   []Socket
+	Sockets   []*Socket // a socket that has not changed has the address that it had in the sample before
 	// Errors tells, for a part (summary, tasks, processes, events, sockets, owners …) that failed or is incomplete, the reason.
 	// A part that is missing here is whole.
 	Errors map[string]string

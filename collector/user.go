@@ -21,6 +21,7 @@ type users struct {
 	modified time.Time
 	size     int64
 	names    map[uint32]string
+	edition  int // another whenever names may have changed
 }
 
 func newUsers(etc string) *users { return &users{path: filepath.Join(etc, "passwd")} }
@@ -30,7 +31,9 @@ func (u *users) refresh() (changed bool) {
 	info, err := os.Stat(u.path)
 	if err != nil {
 		changed = u.names == nil || len(u.names) > 0
-		*u = users{path: u.path, names: map[uint32]string{}}
+		if changed {
+			*u = users{path: u.path, names: map[uint32]string{}, edition: u.edition + 1}
+		}
 		return changed
 	}
 	if u.names != nil && info.ModTime().Equal(u.modified) && info.Size() == u.size {
@@ -46,6 +49,7 @@ func (u *users) refresh() (changed bool) {
 		return false
 	}
 	u.names, u.modified, u.size = parsePasswd(data), info.ModTime(), info.Size()
+	u.edition++
 	return true
 }
 

@@ -140,7 +140,7 @@ func TestSortedLists(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows, _ := s.list(services)
+		rows, _ := s.list(pointers(services))
 		var names []string
 		for _, row := range rows {
 			names = append(names, row.Name)

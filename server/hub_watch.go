@@ -136,7 +136,7 @@ func (h *hub) readServices() {
 		h.mu.Lock()
 		sample := h.latest
 		h.mu.Unlock()
-		t := &tick{services: &frame[control.Service]{time: time.Now(), rows: JoinServices(services, sample), errors: orEmpty(reasons)}}
+		t := &tick{services: &frame[control.Service]{time: time.Now(), rows: pointers(JoinServices(services, sample)), errors: orEmpty(reasons)}}
 		h.mu.Lock()
 		for _, v := range h.views {
 			h.advance(v, t)

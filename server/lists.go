@@ -83,7 +83,7 @@ func (s *Server) collect(c *fiber.Ctx, parts collector.Parts) (*collector.Sample
 }
 
 // list gives the rows to show, sorted, and how many meet the query.
-func (s *selection[Row, Key]) list(all []Row) (shown []Row, matched int) {
+func (s *selection[Row, Key]) list(all []*Row) (shown []Row, matched int) {
 	picked, matched := s.pick(all)
 	s.arrange(picked)
 	shown = make([]Row, len(picked))
@@ -169,7 +169,7 @@ func (s *Server) listServices(c *fiber.Ctx) error {
 	defer cancel()
 	services, reasons := s.cfg.Services.Services(ctx)
 	all := JoinServices(services, sample)
-	shown, matched := selected.list(all)
+	shown, matched := selected.list(pointers(all))
 	return reply(c, ServicesReply{Total: len(all), Matched: matched, Services: shown, Managers: orNone(s.cfg.Services.Managers()), Errors: orEmpty(reasons)})
 }
 

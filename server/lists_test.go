@@ -18,7 +18,7 @@ func playHost(cfg *Config) {
 	host.sample.Time = time.Date(2026, 2, 3, 4, 5, 6, 7_000_000, time.UTC)
 	host.sample.Processes = []collector.Process{process(1, 0), process(2, 50.5), process(10, 7)}
 	host.sample.Processes[1].Unit, host.sample.Processes[1].RSS = "web.service", 4096
-	host.sample.Sockets = []collector.Socket{
+	host.sample.Sockets = []*collector.Socket{
 		{Protocol: "tcp", LocalAddress: "0.0.0.0", LocalPort: 443, State: "LISTEN", PID: 2, Program: "p2", Unit: "web.service", Cookie: "11"},
 		{Protocol: "tcp6", LocalAddress: "::1", LocalPort: 80, RemoteAddress: "::1", RemotePort: 443, State: "ESTABLISHED", Cookie: "12"},
 		{Protocol: "udp", LocalAddress: "127.0.0.1", LocalPort: 53, State: "UNCONN", PID: 2, Program: "p2", Cookie: "13"},
@@ -176,7 +176,7 @@ func TestServicesAreJoined(t *testing.T) {
 		{PID: 1}, {PID: 20, PPID: 1, CPUPercent: 0.25, RSS: 1}, {PID: 21, PPID: 20, CPUPercent: 0.5, RSS: 2}, {PID: 22, PPID: 21, CPUPercent: 1, RSS: 4},
 		{PID: 30, PPID: 1, CPUPercent: 9, RSS: 8, Unit: "u.service"}, {PID: 40, PPID: 41}, {PID: 41, PPID: 40}, // a reading may be torn
 	}
-	ports := []collector.Socket{
+	ports := []*collector.Socket{
 		{State: "LISTEN", LocalPort: 80, PID: 22}, {State: "LISTEN", LocalPort: 80, PID: 20}, {State: "ESTABLISHED", LocalPort: 81, PID: 20},
 		{State: "UNCONN", LocalPort: 53, PID: 21}, {State: "UNCONN", PID: 21}, {State: "LISTEN", LocalPort: 443, Unit: "u.service"}, {State: "LISTEN", LocalPort: 90},
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
@@ -75,19 +76,19 @@ func (s *Server) showService(c *fiber.Ctx) error {
 
 // connectedTo tells who is connected to the ports of a service, and whether one of its sockets is the other end of the
 // connection from remote, as that of a proxy on this host is.
-func connectedTo(service *control.Service, sockets []collector.Socket, remote *net.TCPAddr) (peers []Peer, carries bool) {
+func connectedTo(service *control.Service, sockets []*collector.Socket, remote *net.TCPAddr) (peers []Peer, carries bool) {
 	var client netip.AddrPort
 	if remote != nil {
 		client = remote.AddrPort()
-		client = netip.AddrPortFrom(client.Addr().Unmap(), client.Port())
+		client = netip.AddrPortFrom(client.Addr().Unmap().WithZone(""), client.Port())
 	}
 	count := map[string]int{}
-	for i := range sockets {
-		socket := &sockets[i]
+	for _, socket := range sockets {
 		if socket.State != "ESTABLISHED" || !slices.Contains(service.PIDs, socket.PID) {
 			continue
 		}
-		local, err := netip.ParseAddr(socket.LocalAddress)
+		address, _, _ := strings.Cut(socket.LocalAddress, "%")
+		local, err := netip.ParseAddr(address)
 		carries = carries || err == nil && client.IsValid() && netip.AddrPortFrom(local.Unmap(), socket.LocalPort) == client
 		if slices.Contains(service.Ports, int(socket.LocalPort)) {
 			count[socket.RemoteAddress]++

@@ -54,7 +54,7 @@ func TestServiceThatCarriesTheSession(t *testing.T) {
 	if !got.CarriesSession {
 		t.Errorf("it is %+v", got)
 	}
-	sockets := []collector.Socket{{State: "ESTABLISHED", PID: 5, LocalAddress: "::ffff:10.0.0.1", LocalPort: 7, RemoteAddress: "10.0.0.2", RemotePort: 8}}
+	sockets := []*collector.Socket{{State: "ESTABLISHED", PID: 5, LocalAddress: "::ffff:10.0.0.1", LocalPort: 7, RemoteAddress: "10.0.0.2", RemotePort: 8}}
 	for pid, want := range map[int]bool{5: true, 6: false} {
 		from := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 7}
 		if _, carries := connectedTo(&control.Service{PIDs: []int{pid}}, sockets, from); carries != want {

@@ -91,11 +91,11 @@ func selectRows[Row any, Key comparable](rows *rowType[Row, Key], a arguments) (
 }
 
 // pick gives the rows to show, sorted only where that decides which, and how many meet the query.
-func (s *selection[Row, Key]) pick(rows []Row) (shown []*Row, matched int) {
+func (s *selection[Row, Key]) pick(rows []*Row) (shown []*Row, matched int) {
 	shown = make([]*Row, 0, min(len(rows), maxRows))
-	for i := range rows {
-		if s.query.matches(&rows[i]) {
-			shown = append(shown, &rows[i])
+	for _, row := range rows {
+		if s.query.matches(row) {
+			shown = append(shown, row)
 		}
 	}
 	matched = len(shown)
@@ -187,7 +187,7 @@ func (summaryContent) next(id, seq uint64, t *tick) (*viewState, error) {
 // frame is what a list topic shows at one time. Its rows are shared and must not be changed.
 type frame[Row any] struct {
 	time   time.Time
-	rows   []Row
+	rows   []*Row // a row that has not changed may have the address that it had in the frame before
 	ended  []endedRow[Row]
 	errors map[string]string
 }
@@ -203,7 +203,7 @@ type listContent[Row any, Key comparable] struct {
 	*selection[Row, Key]
 	logger *slog.Logger
 	source func(*tick) *frame[Row] // nil when the tick has no such rows
-	all    []Row                   // of the last state
+	all    []*Row                  // of the last state
 	rows   []*Row                  // those of them that it shows
 	shown  map[Key]*Row            // the same
 }

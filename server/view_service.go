@@ -71,8 +71,7 @@ func newHolders(sample *collector.Sample) *holders {
 			h.byUnit[p.Unit] = append(h.byUnit[p.Unit], p.PID)
 		}
 	}
-	for i := range sample.Sockets {
-		s := &sample.Sockets[i]
+	for _, s := range sample.Sockets {
 		if s.State != "LISTEN" && s.State != "UNCONN" || s.LocalPort == 0 {
 			continue
 		}

@@ -82,9 +82,9 @@ func (t *tick) processFrame(mask bool) *frame[collector.Process] {
 	if *made != nil {
 		return *made
 	}
-	f := &frame[collector.Process]{time: t.sample.Time, rows: t.sample.Processes, errors: partErrors(t.sample, "processes", "events")}
+	f := &frame[collector.Process]{time: t.sample.Time, rows: pointers(t.sample.Processes), errors: partErrors(t.sample, "processes", "events")}
 	if mask {
-		f.rows = maskProcesses(f.rows)
+		f.rows = pointers(maskProcesses(t.sample.Processes))
 	}
 	for i := range t.sample.Ended {
 		e := &t.sample.Ended[i]
@@ -146,4 +146,16 @@ func orEmpty(m map[string]string) map[string]string {
 		return map[string]string{}
 	}
 	return m
+}
+
+// pointers are those to the rows, which nobody changes.
+func pointers[Row any](rows []Row) []*Row {
+	if rows == nil {
+		return nil
+	}
+	list := make([]*Row, len(rows))
+	for i := range rows {
+		list[i] = &rows[i]
+	}
+	return list
 }

@@ -28,7 +28,7 @@ type sampleLine struct {
 	Host      *collector.Host      `json:"host,omitempty"`
 	Summary   *collector.Summary   `json:"summary,omitempty"`
 	Processes *[]collector.Process `json:"processes,omitempty"`
-	Sockets   *[]collector.Socket  `json:"sockets,omitempty"`
+	Sockets   *[]*collector.Socket `json:"sockets,omitempty"`
 	Services  *[]control.Service   `json:"services,omitempty"`
 	Errors    map[string]string    `json:"errors"`
 }
