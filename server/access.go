@@ -181,6 +181,11 @@ func (s *Server) guard(r route) fiber.Handler {
 			}
 			c.Locals(localSession, session)
 		}
+		if !r.query {
+			if _, err := parameters(c); err != nil {
+				return err
+			}
+		}
 		return r.handle(c)
 	}
 }

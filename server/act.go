@@ -68,9 +68,6 @@ type signalRequest struct {
 
 // sendSignal answers POST /processes/{pid}/signals.
 func (s *Server) sendSignal(c *fiber.Ctx) error {
-	if err := noParameters(c); err != nil {
-		return err
-	}
 	var request signalRequest
 	if err := decode(c, &request); err != nil {
 		return err
@@ -100,9 +97,6 @@ type commandRequest struct {
 
 // runCommand answers POST /commands.
 func (s *Server) runCommand(c *fiber.Ctx) error {
-	if err := noParameters(c); err != nil {
-		return err
-	}
 	if !s.cfg.Commands {
 		return refuse(codeForbidden, "this server runs no commands: it was started with --commands off")
 	}
@@ -121,9 +115,6 @@ func (s *Server) runCommand(c *fiber.Ctx) error {
 
 // showOutput answers GET /operations/{id}/output.
 func (s *Server) showOutput(c *fiber.Ctx) error {
-	if err := noParameters(c); err != nil {
-		return err
-	}
 	text, truncated, err := s.cfg.Control.Output(c.Params("id"))
 	if err != nil {
 		return orControlError(err)
@@ -133,9 +124,6 @@ func (s *Server) showOutput(c *fiber.Ctx) error {
 
 // cancelOperation answers POST /operations/{id}/cancel. How the command then ended, its record tells.
 func (s *Server) cancelOperation(c *fiber.Ctx) error {
-	if err := noParameters(c); err != nil {
-		return err
-	}
 	id := c.Params("id")
 	if err := s.cfg.Control.Cancel(id); err != nil {
 		return orControlError(err)

@@ -23,9 +23,6 @@ type HostReader interface {
 // showHost answers GET /host. A viewer sees of what crontabs run only the program, as of any command line: neither its
 // arguments nor the variables set for it, which may hold secrets.
 func (s *Server) showHost(c *fiber.Ctx) error {
-	if err := noParameters(c); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(c.Context(), hostWait)
 	defer cancel()
 	host := *s.cfg.Host.Host(ctx)
@@ -59,9 +56,6 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // showSummary answers GET /summary.
 func (s *Server) showSummary(c *fiber.Ctx) error {
-	if err := noParameters(c); err != nil {
-		return err
-	}
 	sample, err := s.collect(c, collector.PartTasks)
 	if err != nil {
 		return err
@@ -71,9 +65,6 @@ func (s *Server) showSummary(c *fiber.Ctx) error {
 
 // showHistory answers GET /summary/history.
 func (s *Server) showHistory(c *fiber.Ctx) error {
-	if err := noParameters(c); err != nil {
-		return err
-	}
 	interval, points := s.cfg.Collector.History()
 	if points == nil {
 		points = []collector.Point{}

@@ -34,12 +34,6 @@ func parameters(c *fiber.Ctx, names ...string) (map[string]string, error) {
 	return given, nil
 }
 
-// noParameters refuses query parameters where there are none.
-func noParameters(c *fiber.Ctx) error {
-	_, err := parameters(c)
-	return err
-}
-
 // wholeNumber reads a parameter that is a number from 0 on; absent it is 0.
 func wholeNumber(name, value string) (int, error) {
 	if value == "" {

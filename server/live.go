@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"cmp"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,9 +38,6 @@ const (
 
 // openLive answers GET /live. That the Origin is ours, guard has seen to.
 func (s *Server) openLive(c *fiber.Ctx) error {
-	if err := noParameters(c); err != nil {
-		return err
-	}
 	if !websocket.IsWebSocketUpgrade(c) {
 		return refuse(codeInvalid, "this path is for WebSocket connections only")
 	}
@@ -49,6 +47,10 @@ func (s *Server) openLive(c *fiber.Ctx) error {
 	}
 	if !offered {
 		return refuse(codeInvalid, "offer the WebSocket subprotocol %s", subprotocol)
+	}
+	key, keys := only(&c.Request().Header, fiber.HeaderSecWebSocketKey)
+	if nonce, err := base64.StdEncoding.Strict().DecodeString(key); keys != 1 || err != nil || len(nonce) != 16 {
+		return refuse(codeInvalid, "Sec-WebSocket-Key must be 16 bytes in base64") // RFC 6455, 4.2.1
 	}
 	session := sessionOf(c)
 	if err := s.hub.admit(session.ID); err != nil {

@@ -61,9 +61,6 @@ func (s *Server) listOperations(c *fiber.Ctx) error {
 
 // showOperation answers GET /operations/{id}.
 func (s *Server) showOperation(c *fiber.Ctx) error {
-	if err := noParameters(c); err != nil {
-		return err
-	}
 	op, err := s.cfg.Log.Get(c.Params("id"))
 	if err != nil {
 		return logError(err)
@@ -79,9 +76,6 @@ type seenRequest struct {
 
 // markSeen answers POST /operations/seen.
 func (s *Server) markSeen(c *fiber.Ctx) error {
-	if err := noParameters(c); err != nil {
-		return err
-	}
 	var request seenRequest
 	if err := decode(c, &request); err != nil {
 		return err

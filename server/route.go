@@ -25,6 +25,7 @@ type route struct {
 	access       access
 	confirm      bool // the password must have been given in the last five minutes
 	socket       bool // a GET that becomes a WebSocket: it needs an Origin of ours
+	query        bool // handle reads query parameters; elsewhere there may be none
 	handle       fiber.Handler
 }
 
@@ -45,17 +46,17 @@ func (s *Server) routes() []route {
 		{method: fiber.MethodGet, path: "/host", access: forViewer, handle: s.showHost},
 		{method: fiber.MethodGet, path: "/summary", access: forViewer, handle: s.showSummary},
 		{method: fiber.MethodGet, path: "/summary/history", access: forViewer, handle: s.showHistory},
-		{method: fiber.MethodGet, path: "/processes", access: forViewer, handle: s.listProcesses},           // command lines: an operator
-		{method: fiber.MethodGet, path: "/processes/:pid", access: forOperator, handle: s.showProcess},      // its environment: an administrator, confirmed
-		{method: fiber.MethodPost, path: "/processes/:pid/signals", access: forAdmin, handle: s.sendSignal}, // KILL: confirmed
-		{method: fiber.MethodGet, path: "/sockets", access: forViewer, handle: s.listSockets},
-		{method: fiber.MethodGet, path: "/services", access: forViewer, handle: s.listServices},
+		{method: fiber.MethodGet, path: "/processes", access: forViewer, query: true, handle: s.listProcesses},      // command lines: an operator
+		{method: fiber.MethodGet, path: "/processes/:pid", access: forOperator, query: true, handle: s.showProcess}, // its environment: an administrator, confirmed
+		{method: fiber.MethodPost, path: "/processes/:pid/signals", access: forAdmin, handle: s.sendSignal},         // KILL: confirmed
+		{method: fiber.MethodGet, path: "/sockets", access: forViewer, query: true, handle: s.listSockets},
+		{method: fiber.MethodGet, path: "/services", access: forViewer, query: true, handle: s.listServices},
 		{method: fiber.MethodGet, path: "/services/:name", access: forViewer, handle: s.showService},
-		{method: fiber.MethodGet, path: "/services/:name/journal", access: forOperator, handle: s.showJournal},
+		{method: fiber.MethodGet, path: "/services/:name/journal", access: forOperator, query: true, handle: s.showJournal},
 		{method: fiber.MethodPost, path: "/services/:name/actions", access: forOperator, handle: s.actOnService},
 		{method: fiber.MethodPost, path: "/commands", access: forAdmin, confirm: true, handle: s.runCommand},
-		{method: fiber.MethodGet, path: "/operations", access: forViewer, handle: s.listOperations}, // commands that were run: an operator
-		{method: fiber.MethodGet, path: "/operations/export", access: forAdmin, handle: s.exportOperations},
+		{method: fiber.MethodGet, path: "/operations", access: forViewer, query: true, handle: s.listOperations}, // commands that were run: an operator
+		{method: fiber.MethodGet, path: "/operations/export", access: forAdmin, query: true, handle: s.exportOperations},
 		{method: fiber.MethodGet, path: "/operations/:id", access: forViewer, handle: s.showOperation},
 		{method: fiber.MethodGet, path: "/operations/:id/output", access: forAdmin, handle: s.showOutput},
 		{method: fiber.MethodPost, path: "/operations/:id/cancel", access: forAdmin, handle: s.cancelOperation},

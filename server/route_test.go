@@ -200,3 +200,15 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 		}
 	}
 }
+
+// TestUnknownParametersAreRefused asks each route for something that it does not know.
+func TestUnknownParametersAreRefused(t *testing.T) {
+	s := startServer(t)
+	b := s.signedIn("ann", Admin)
+	for _, r := range s.routes() {
+		path := strings.NewReplacer(":name", "ann", ":id", "0", ":pid", "1").Replace(r.path) + "?colour=red"
+		if a := b.send(r.method, path, nil); a.code() != codeInvalid || !strings.Contains(a.message(), `"colour"`) {
+			t.Errorf("%s %s: got %s %s", r.method, path, a.Status, a.body)
+		}
+	}
+}

@@ -37,9 +37,6 @@ func serviceName(c *fiber.Ctx) (string, error) {
 
 // showService answers GET /services/{name}.
 func (s *Server) showService(c *fiber.Ctx) error {
-	if err := noParameters(c); err != nil {
-		return err
-	}
 	name, err := serviceName(c)
 	if err != nil {
 		return err
@@ -133,9 +130,6 @@ type actionRequest struct {
 
 // actOnService answers POST /services/{name}/actions.
 func (s *Server) actOnService(c *fiber.Ctx) error {
-	if err := noParameters(c); err != nil {
-		return err
-	}
 	var request actionRequest
 	if err := decode(c, &request); err != nil {
 		return err
