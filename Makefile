@@ -8,7 +8,7 @@ SHELL := /bin/bash
 
 GO_SOURCES := $(shell find cmd server collector control frontend -name '*.go' -not -name '*_test.go' -not -path '*/node_modules/*')
 APP_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/e2e/*' -not -name '*.go')
-TEST_PACKAGES := chromium gcc libc6-dev iproute2 procps systemd-container dbus
+TEST_PACKAGES := chromium gcc libc6-dev iproute2 procps systemd-container dbus strace
 # A count of tries, not a time: go test's own deadline fails a run now and then with nothing found (golang/go 75804, mended in Go 1.27).
 FUZZ_TIME ?= 20000x
 ARGS ?=

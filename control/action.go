@@ -34,8 +34,8 @@ const maxActing = 64
 // name is taken.
 //
 // ErrInvalid: no such action. ErrNotFound: no such service. ErrConflict: the host stands on this service, and confirm does not
-// repeat its name. ErrTooMany: too much runs already. ErrUnavailable: its manager cannot be reached. Any other error means
-// that there could be no record: then nothing was done.
+// repeat its name. ErrTooMany: too much runs already. ErrUnavailable: its manager cannot be reached, or there
+// could be no record: then nothing was done.
 func (m *Manager) ServiceAction(ctx context.Context, who Who, name, action, confirm string) (Operation, error) {
 	if !slices.Contains(Actions(), action) {
 		return Operation{}, &failure{ErrInvalid, fmt.Sprintf("cannot %s a service; it must be one of %s", oneLine(action, 40), strings.Join(Actions(), ", "))}

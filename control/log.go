@@ -46,9 +46,13 @@ type Log struct {
 	cfg    LogConfig
 	unseen atomic.Int64
 
+	waiting queue                // what is to be written
 	mu      sync.Mutex           // one writer at a time, so that changes are told in the order of their commits
+	head    Head                 // as of the last commit
+	failing bool                 // the last commit did not work
 	begun   map[uint64]time.Time // running operations, with the monotonic clock
 	unsaved map[uint64]entry     // outcomes that could not be written yet
+	late    []entry              // events that could not be written yet, at most maxLate
 
 	trimming  sync.Mutex   // held while old entries are removed
 	verifying sync.RWMutex // for reading: the chain is being verified, and nothing may be removed
@@ -73,7 +77,38 @@ func OpenLog(db *bbolt.DB, cfg LogConfig) (*Log, error) {
 	if l.now == nil {
 		l.now = time.Now
 	}
-	err := db.Update(func(tx *bbolt.Tx) error {
+	err := careful(l.open)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the operation log: %w", err)
+	}
+
+	quit := make(chan struct{})
+	l.stop = sync.OnceFunc(func() { close(quit) })
+	l.told.wake = make(chan struct{}, 1)
+	l.done.Go(func() { l.keep(quit) })
+	l.done.Go(func() { l.told.run(quit) })
+	return l, nil
+}
+
+// open reads where the log stands. It writes only what must be: a log can be opened on a disk that is full.
+func (l *Log) open() error {
+	ready := false
+	look := func(tx *bbolt.Tx) error {
+		b := openBooks(tx)
+		if b.entries == nil {
+			return nil
+		}
+		left, _ := b.ids([]string{isRunning}, newest, 1)
+		_, known := b.head()
+		ready = known && len(left) == 0
+		l.head = b.last()
+		l.unseen.Store(int64(b.counted(isNew)))
+		return nil
+	}
+	if err := l.db.View(look); err != nil || ready {
+		return err
+	}
+	err := l.db.Update(func(tx *bbolt.Tx) error {
 		if err := makeBooks(tx); err != nil {
 			return err
 		}
@@ -88,18 +123,12 @@ func OpenLog(db *bbolt.DB, cfg LogConfig) (*Log, error) {
 				return err
 			}
 		}
-		l.unseen.Store(int64(b.counted(isNew)))
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cannot open the operation log: %w", err)
+		return err
 	}
-	quit := make(chan struct{})
-	l.stop = sync.OnceFunc(func() { close(quit) })
-	l.told.wake = make(chan struct{}, 1)
-	l.done.Go(func() { l.keep(quit) })
-	l.done.Go(func() { l.told.run(quit) })
-	return l, nil
+	return l.db.View(look)
 }
 
 // Close writes what is still to be written, tells subscribers what is still to be told, and stops. It must not be called
@@ -112,80 +141,53 @@ func (l *Log) Close() error {
 	return err
 }
 
-// write runs change in one durable transaction and tells subscribers of the operations it returns.
-func (l *Log) write(change func(b books) ([]uint64, error)) ([]Operation, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.writeLocked(change)
-}
-
-func (l *Log) writeLocked(change func(b books) ([]uint64, error)) ([]Operation, error) {
-	var ops []Operation
-	unseen := 0
-	err := l.db.Update(func(tx *bbolt.Tx) error {
-		b := openBooks(tx)
-		ids, err := change(b)
-		if err != nil {
-			return err
-		}
-		for _, id := range ids {
-			op, err := b.operation(id)
-			if err != nil {
-				return err
-			}
-			ops = append(ops, op)
-		}
-		unseen = b.counted(isNew)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	before := l.unseen.Swap(int64(unseen))
-	for i := range ops {
-		l.told.add(notice{&ops[i], unseen})
-	}
-	if len(ops) == 0 && before != int64(unseen) {
-		l.told.add(notice{nil, unseen})
-	}
-	return ops, nil
-}
-
-// Begin records that an operation begins. It is on the disk when Begin returns: no record, no action.
+// Begin records that an operation begins. It is on the disk when Begin returns: no record, no action. ErrUnavailable: it
+// cannot be written, and then nothing may be done.
 func (l *Log) Begin(e Entry) (Operation, error) {
 	e.RetStatus = Running
-	return l.first(intent, e)
+	op, err := l.first(intent, e, false)
+	if err != nil {
+		err = &failure{ErrUnavailable, "nothing was done: " + err.Error()}
+	}
+	return op, err
 }
 
-// Record records, as one entry, what has already happened.
-func (l *Log) Record(e Entry) (Operation, error) {
+// Record records, as one entry, what has already happened. When it cannot be written, the error says so and it is kept in
+// memory, to be written as soon as that works.
+func (l *Log) Record(e Entry) (Operation, error) { return l.record(e, true) }
+
+func (l *Log) record(e Entry, keep bool) (Operation, error) {
 	if e.RetStatus == "" {
 		e.RetStatus = Succeeded
 	}
-	return l.first(event, e)
+	return l.first(event, e, keep)
 }
 
-func (l *Log) first(k kind, e Entry) (Operation, error) {
+func (l *Log) first(k kind, e Entry, keep bool) (Operation, error) {
 	now := l.now()
 	first := entry{
 		kind: k, time: now, logType: e.LogType, target: e.Target, actor: e.Actor, source: e.Source, retStatus: e.RetStatus,
 		message: e.Message, detail: e.Detail, exitCode: e.ExitCode, duration: e.Duration, seen: e.Seen,
 	}
 	first.bound()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var id uint64
-	ops, err := l.writeLocked(func(b books) (ids []uint64, err error) {
-		id, err = b.begin(first)
+	c := l.waiting.add(func(b books) ([]uint64, error) {
+		id, err := b.begin(first)
 		return []uint64{id}, err
 	})
-	if err != nil {
-		return Operation{}, fmt.Errorf("cannot write to the operation log: %w", err)
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.settle(c)
+	if c.err != nil {
+		if keep && !c.there && len(l.late) < maxLate {
+			l.late = append(l.late, first)
+		}
+		return Operation{}, unwritten(c.err)
 	}
 	if k == intent {
-		l.begun[id] = now
+		l.begun[c.ids[0]] = now
 	}
-	return ops[0], nil
+	return c.ops[0], nil
 }
 
 // Finish records how an operation ended. ErrConflict: it has ended before. When the outcome cannot be written, the error
@@ -196,43 +198,36 @@ func (l *Log) Finish(id string, o Outcome) (Operation, error) {
 		return Operation{}, err
 	}
 	now := l.now()
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	end := entry{
 		kind: outcome, op: n, time: now, retStatus: o.RetStatus, message: o.Message, detail: o.Detail, exitCode: o.ExitCode,
 	}
+	end.bound()
+	l.mu.Lock()
 	if start, ok := l.begun[n]; ok {
 		end.duration = max(0, now.Sub(start).Seconds())
 	}
-	end.bound()
-	op, err := l.finishLocked(end)
-	var refused *failure
-	if err != nil && !errors.As(err, &refused) {
-		l.unsaved[n] = end
-		err = fmt.Errorf("cannot write to the operation log: %w", err)
-	}
-	return op, err
-}
+	l.mu.Unlock()
+	c := l.waiting.add(func(b books) ([]uint64, error) { return []uint64{n}, b.finish(end) })
 
-func (l *Log) finishLocked(end entry) (Operation, error) {
-	ops, err := l.writeLocked(func(b books) ([]uint64, error) { return []uint64{end.op}, b.finish(end) })
-	if err != nil {
-		return Operation{}, err
-	}
-	delete(l.begun, end.op)
-	delete(l.unsaved, end.op)
-	return ops[0], nil
-}
-
-func (l *Log) saveUnsaved() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, end := range l.unsaved {
-		if _, err := l.finishLocked(end); err != nil {
-			return fmt.Errorf("cannot write the outcome of operation %d to the operation log: %w", end.op, err)
-		}
+	l.settle(c)
+	switch {
+	case c.err == nil || c.there:
+		l.ended(n)
+	case !isRefused(c.err):
+		l.unsaved[n] = end
 	}
-	return nil
+	if c.err != nil {
+		return Operation{}, unwritten(c.err)
+	}
+	return c.ops[0], nil
+}
+
+// ended forgets a running operation.
+func (l *Log) ended(id uint64) {
+	delete(l.begun, id)
+	delete(l.unsaved, id)
 }
 
 // Subscribe has f called for each change, in the order of commits, with the number of unseen records after it; op is nil

@@ -45,9 +45,9 @@ func (l *Log) Denied(account, address, reason string) error {
 		sum = d.sums[key]
 	}
 	if sum == nil {
-		op, err := l.Record(Entry{
+		op, err := l.record(Entry{
 			LogType: deniedType, Target: key[0], Source: key[1], RetStatus: Failed, Message: deniedMessage(1, reason),
-		})
+		}, false) // a flood of them would leave no room for others
 		if err != nil {
 			return err
 		}

@@ -295,7 +295,7 @@ func (l *Log) Seen(ids []string, all bool, by string) (int, error) {
 	by = oneLine(by, maxName)
 	at, more := newest, all
 	for {
-		_, err := l.write(func(b books) ([]uint64, error) {
+		err := l.write(func(b books) ([]uint64, error) {
 			if all {
 				chosen, more = b.ids([]string{isNew}, at, 10*scanChunk)
 				slices.Reverse(chosen)
@@ -311,7 +311,7 @@ func (l *Log) Seen(ids []string, all bool, by string) (int, error) {
 			return nil, nil
 		})
 		if err != nil {
-			return l.Unseen(), fmt.Errorf("cannot write to the operation log: %w", err)
+			return l.Unseen(), unwritten(err)
 		}
 		if !more {
 			return l.Unseen(), nil

@@ -101,7 +101,7 @@ func TestPagesHoldEveryOperationOnce(t *testing.T) {
 func fill(t testing.TB, l *Log, n int) {
 	t.Helper()
 	for at := 0; at < n; {
-		_, err := l.write(func(b books) ([]uint64, error) {
+		err := l.write(func(b books) ([]uint64, error) {
 			for range min(1000, n-at) {
 				e := entry{
 					kind: event, time: l.now(), logType: fmt.Sprint("type.", at%7), target: strconv.Itoa(at), actor: "ann",

@@ -38,12 +38,8 @@ func (l *Log) keep(quit <-chan struct{}) {
 				if now := l.now(); drift(even, now).Abs() > maxDrift {
 					even = now
 				}
-				if err := l.saveUnsaved(); err != nil {
-					l.logger.Error(err.Error())
-				}
-				if err := l.sumDenied(false); err != nil {
-					l.logger.Error("cannot record refused sign-ins", "error", err)
-				}
+				_ = l.saveUnsaved() // commit tells the logger, once
+				_ = l.sumDenied(false)
 			}
 		}
 	}
@@ -90,7 +86,7 @@ func (l *Log) trimSome(byAge bool) (more bool, err error) {
 	}
 	defer l.verifying.Unlock()
 	oldest := l.now().Add(-l.cfg.MaxAge)
-	_, err = l.write(func(b books) ([]uint64, error) {
+	err = l.write(func(b books) ([]uint64, error) {
 		ids, _ := b.idsAfter(0, trimChunk)
 		gone := 0
 		for _, id := range ids {

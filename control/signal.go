@@ -68,7 +68,12 @@ func (m *Manager) Signal(who Who, pid int, startTime uint64, name string) (Opera
 	if err := unix.PidfdSendSignal(fd, signal, nil, 0); err != nil {
 		o = Outcome{RetStatus: Failed, Message: fmt.Sprintf("cannot send SIG%s to process %d (%s): %s", name, pid, comm, signalWords(err))}
 	}
-	return m.log.Finish(op.ID, o)
+	ended, err := m.log.Finish(op.ID, o)
+	if err != nil { // it was sent all the same; the log writes its outcome when it can
+		m.logger.Error(err.Error(), "operation", op.ID, "outcome", o.Message)
+		return op, nil
+	}
+	return ended, nil
 }
 
 // reviveTimeout is how long a signal may wait for the answer to whether its process will be started again.

@@ -194,7 +194,7 @@ func (a *Accounts) change(edit func(all map[string]account) error) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("cannot save the accounts: %w", err)
+		return unsaved(err)
 	}
 	a.mu.Lock()
 	a.all = next

@@ -78,12 +78,20 @@ func (e *Error) status() int {
 	return fiber.StatusInternalServerError
 }
 
+// errUnsaved is wrapped in the error of whatever could not be written to the data file: its disk is full, or worse.
+var errUnsaved = errors.New("cannot write to the data file")
+
+func unsaved(err error) error { return fmt.Errorf("%w: %w", errUnsaved, err) }
+
 // errorFor turns what a handler, Fiber or fasthttp failed with into a refusal; nil stands for "internal", whose text
 // is not for the client.
 func errorFor(err error) *Error {
 	var own *Error
 	if errors.As(err, &own) && own.Code != codeInternal {
 		return own
+	}
+	if errors.Is(err, errUnsaved) {
+		return refuse(codeUnavailable, "nothing was changed: %s", err)
 	}
 	var theirs *fiber.Error
 	if !errors.As(err, &theirs) {

@@ -100,6 +100,8 @@ func logError(err error) error {
 		return refuse(codeNotFound, "%s", err)
 	case errors.Is(err, control.ErrInvalid):
 		return refuse(codeInvalid, "%s", err)
+	case errors.Is(err, control.ErrUnavailable):
+		return refuse(codeUnavailable, "%s", err)
 	}
 	return err
 }

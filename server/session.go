@@ -39,6 +39,7 @@ type Session struct {
 
 	key     string    // of the store: the SHA-256 of the token, in hex
 	savedAt time.Time // LastUsed as stored
+	unsaved string    // why the store does not have it as it is, "" if it does
 }
 
 // expiresAt is when the session ends unless it is used before.
@@ -56,11 +57,16 @@ func (s *Session) over(now time.Time) bool {
 }
 
 func (s *Session) reply() SessionReply {
-	return SessionReply{Username: s.Username, Role: s.Role, ExpiresAt: s.expiresAt()}
+	r := SessionReply{Username: s.Username, Role: s.Role, ExpiresAt: s.expiresAt()}
+	if s.unsaved != "" {
+		r.Warning = "this session is kept in memory only, and ends when topdeck does: " + s.unsaved
+	}
+	return r
 }
 
 // sessions knows who is signed in. They are in memory and, by the hash of their tokens, in a store that outlives the
-// program; only the time of last use may be older there, by a minute. Any goroutine may use them.
+// program; only the time of last use may be older there, by a minute. While the store cannot be written they go on in memory,
+// and it is written as soon as that works. Any goroutine may use them.
 type sessions struct {
 	store    *Storage
 	accounts *Accounts
@@ -71,6 +77,8 @@ type sessions struct {
 	// storing is held over each look at byID that leads to a write into the store, so that no session that has ended is
 	// written there again.
 	storing sync.Mutex
+	failing bool            // the store could not be written last time
+	ended   map[string]bool // keys that are still to be removed from the store
 	mu      sync.Mutex
 	byID    map[string]*Session
 }
@@ -79,7 +87,7 @@ type sessions struct {
 func newSessions(store *Storage, accounts *Accounts, logger *slog.Logger) (*sessions, error) {
 	s := &sessions{
 		store: store, accounts: accounts, logger: logger, now: accounts.now,
-		hangUp: func(map[string]bool) {}, byID: map[string]*Session{},
+		hangUp: func(map[string]bool) {}, byID: map[string]*Session{}, ended: map[string]bool{},
 	}
 	err := store.Each(func(key string, text []byte) {
 		one := &Session{}
@@ -106,7 +114,7 @@ func sessionID(key string) string {
 }
 
 // create signs an account in and returns the token, which is nowhere else.
-func (s *sessions) create(of account, address, userAgent string) (string, *Session, error) {
+func (s *sessions) create(of account, address, userAgent string) (string, *Session) {
 	random := make([]byte, tokenLength)
 	rand.Read(random)
 	token := base64.RawURLEncoding.EncodeToString(random)
@@ -118,7 +126,6 @@ func (s *sessions) create(of account, address, userAgent string) (string, *Sessi
 	one.savedAt = now
 	s.mu.Lock()
 	s.byID[one.ID] = one
-	copied := *one
 	own, oldest := 0, one.ID
 	for id, other := range s.byID {
 		if other.Username == one.Username {
@@ -129,33 +136,50 @@ func (s *sessions) create(of account, address, userAgent string) (string, *Sessi
 		}
 	}
 	s.mu.Unlock()
-	if err := s.save(one.ID); err != nil {
-		s.endID(one.ID)
-		return "", nil, err
-	}
+	s.save(one.ID)
 	if own > maxSessions {
 		s.endID(oldest)
 	}
-	return token, &copied, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	copied := *one
+	return token, &copied
 }
 
-// save stores a session as it is now, unless it has ended.
-func (s *sessions) save(id string) error {
+// save stores a session as it is now, unless it has ended. Where that fails, the session notes it.
+func (s *sessions) save(id string) {
 	s.storing.Lock()
 	defer s.storing.Unlock()
 	s.mu.Lock()
 	one := s.byID[id]
 	if one == nil {
 		s.mu.Unlock()
-		return nil
+		return
 	}
 	copied := *one
 	s.mu.Unlock()
 	text, err := json.Marshal(copied)
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.store.Set(copied.key, text, copied.CreatedAt.Add(absoluteTime).Sub(s.now()))
 	}
-	return s.store.Set(copied.key, text, copied.CreatedAt.Add(absoluteTime).Sub(s.now()))
+	s.tell(err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if one.unsaved = ""; err != nil {
+		one.unsaved = err.Error()
+	}
+}
+
+// tell logs when the store can no longer be written, and when it can again. The caller holds storing.
+func (s *sessions) tell(err error) {
+	if s.failing == (err != nil) {
+		return
+	}
+	if s.failing = err != nil; s.failing {
+		s.logger.Error("cannot store sessions: they are kept in memory until that works", "error", err)
+	} else {
+		s.logger.Info("sessions are stored again")
+	}
 }
 
 // find returns the session of a token, or nil. That counts as use.
@@ -211,7 +235,8 @@ func (s *sessions) confirmed(id string) error {
 	}
 	one.PasswordAt = s.now()
 	s.mu.Unlock()
-	return s.save(id)
+	s.save(id)
+	return nil
 }
 
 // list returns the sessions that have not ended, the last used first.
@@ -253,14 +278,25 @@ func (s *sessions) end(which func(*Session) bool) int {
 	}
 	hangUp(ended)
 	s.storing.Lock()
-	defer s.storing.Unlock()
 	for _, key := range keys {
-		if err := s.store.Delete(key); err != nil {
-			// It would be there again after a restart, until it is used up.
-			s.logger.Error("cannot remove a session that was ended", "error", err)
-		}
+		s.ended[key] = true
 	}
+	s.storing.Unlock()
+	s.removeEnded()
 	return len(ended)
+}
+
+// removeEnded removes ended sessions from the store: what is left there would be a session again after a restart.
+func (s *sessions) removeEnded() {
+	s.storing.Lock()
+	defer s.storing.Unlock()
+	for key := range s.ended {
+		err := s.store.Delete(key)
+		if s.tell(err); err != nil {
+			return
+		}
+		delete(s.ended, key)
+	}
 }
 
 func (s *sessions) endID(id string) int {
@@ -271,6 +307,22 @@ func (s *sessions) endID(id string) int {
 func (s *sessions) endStale() {
 	now := s.now()
 	s.end(func(one *Session) bool { return !s.holds(one, now) })
+}
+
+// saveUnsaved has the store follow after it could not be written.
+func (s *sessions) saveUnsaved() {
+	s.mu.Lock()
+	var behind []string
+	for id, one := range s.byID {
+		if one.unsaved != "" {
+			behind = append(behind, id)
+		}
+	}
+	s.mu.Unlock()
+	for _, id := range behind {
+		s.save(id)
+	}
+	s.removeEnded()
 }
 
 // saveUsed stores when sessions were last used, where the store is behind by at least age.
@@ -285,9 +337,7 @@ func (s *sessions) saveUsed(age time.Duration) {
 	}
 	s.mu.Unlock()
 	for _, id := range behind {
-		if err := s.save(id); err != nil {
-			s.logger.Error("cannot store the use of a session", "error", err)
-		}
+		s.save(id)
 	}
 }
 
@@ -301,11 +351,13 @@ func (s *sessions) keep(stop <-chan struct{}) {
 		select {
 		case <-stop:
 			s.saveUsed(0)
+			s.saveUnsaved()
 			return
 		case <-ticker.C:
 		}
 		s.endStale()
 		s.saveUsed(saveEvery)
+		s.saveUnsaved()
 		if n%60 == 0 {
 			if err := s.store.Sweep(); err != nil {
 				s.logger.Error("cannot sweep stored sessions", "error", err)

@@ -2,7 +2,6 @@ package server
 
 import (
 	"encoding/binary"
-	"fmt"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -23,6 +22,14 @@ var _ fiber.Storage = (*Storage)(nil)
 // NewStorage makes the bucket where it is not there yet. The database stays the caller's to close.
 func NewStorage(db *bbolt.DB, bucket string, now func() time.Time) (*Storage, error) {
 	s := &Storage{db: db, bucket: []byte(bucket), now: now}
+	there := false
+	err := db.View(func(tx *bbolt.Tx) error {
+		there = tx.Bucket(s.bucket) != nil
+		return nil
+	})
+	if err != nil || there { // a disk that is full does not matter here
+		return s, err
+	}
 	if err := s.update(func(*bbolt.Bucket) error { return nil }); err != nil {
 		return nil, err
 	}
@@ -38,7 +45,7 @@ func (s *Storage) update(change func(*bbolt.Bucket) error) error {
 		return change(b)
 	})
 	if err != nil {
-		return fmt.Errorf("cannot write to the database: %w", err)
+		return unsaved(err)
 	}
 	return nil
 }

@@ -23,11 +23,12 @@ type ErrorBody struct {
 	Position *int `json:"position,omitempty"`
 }
 
-// SessionReply tells who is signed in.
+// SessionReply tells who is signed in. Warning says why the session is in memory only; empty when it is stored.
 type SessionReply struct {
 	Username  string    `json:"username"`
 	Role      Role      `json:"role"`
 	ExpiresAt time.Time `json:"expiresAt"`
+	Warning   string    `json:"warning,omitempty"`
 }
 
 // SessionRow is one session in a list. ID is not the token and opens nothing.

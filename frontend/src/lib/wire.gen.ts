@@ -14,6 +14,7 @@ export interface SessionReply {
 	username: string
 	role: 'viewer' | 'operator' | 'admin'
 	expiresAt: string
+	warning?: string
 }
 
 export interface SessionRow {
