@@ -213,7 +213,7 @@ describe('a command', () => {
     await page.goto(url + '/log')
     await page.getByRole('link', { name: 'Run command' }).first().click()
     await output.getByText('red', { exact: true }).waitFor()
-    await page.getByRole('button', { name: 'Cancel the command' }).click()
+    await page.getByRole('button', { name: 'Cancel it' }).click()
     await panel(page, 'Record').getByText('was canceled').waitFor()
     await output.getByText('red', { exact: true }).waitFor()
   })

@@ -3,9 +3,11 @@ import type { Api } from './api'
 import { i18n } from './i18n.svelte'
 import type { Operations } from './operations.svelte'
 import type {
+  Operation,
   OperationReply,
   Peer,
   Process,
+  ProcessDetail,
   Service,
   ServiceReply,
   ServicesReply,
@@ -13,8 +15,8 @@ import type {
 
 export const serviceActions = [
   'start',
-  'stop',
   'restart',
+  'stop',
   'reload',
   'enable',
   'disable',
@@ -46,8 +48,19 @@ export interface Stakes {
 export type Question =
   | { kind: 'service'; action: ServiceAction; name: string; stakes: Stakes }
   | { kind: 'signal'; signal: Signal; process: Process; service: Service | null }
+  | { kind: 'command'; command: string }
 
 type Answer = 'yes' | 'no' | 'stop service'
+
+/** What is asked of the server: as its record will have it, and in words. */
+interface Act {
+  logType: string
+  target: string
+  what: string
+}
+
+/** Seconds that a command may take when nobody says otherwise. */
+export const usualTimeout = 60
 
 /**
  * Does what its user asks for on the host. It asks back where something would be lost, and hands what began, or why it did
@@ -70,59 +83,72 @@ export class Acting {
   /** Acts on the service of that exact name, which may have its manager before it. */
   async service(name: string, action: ServiceAction) {
     const disrupts = action === 'stop' || action === 'restart' || action === 'disable'
-    const what = `${i18n.t.logTypes[`service.${action}`]}: ${bare(name)}`
-    await this.#tried(what, async () => {
-      let confirm: string | undefined
-      if (disrupts) {
-        const [service, stakes] = await this.#stakes(name, action)
-        if (isStake(stakes)) {
-          const question = { kind: 'service', action, name: service.name, stakes } as const
-          if ((await this.#ask(question)) !== 'yes') return
-          if (stakes.guarded) confirm = service.name
-        }
+    const act: Act = { logType: `service.${action}`, target: bare(name), what: bare(name) }
+    let confirm: string | undefined
+    if (disrupts) {
+      const costs = await this.#tried(act, () => this.#stakes(name, action))
+      if (!costs) return
+      const { service, stakes } = costs
+      if (isStake(stakes)) {
+        const question = { kind: 'service', action, name: service.name, stakes } as const
+        if ((await this.#ask(question)) !== 'yes') return
+        if (stakes.guarded) confirm = service.name
       }
-      const path = `/services/${encodeURIComponent(name)}/actions`
-      const body = confirm === undefined ? { action } : { action, confirm }
-      const { operation } = await this.#api.call<OperationReply>('POST', path, body)
-      this.#operations.begun(operation)
-    })
+    }
+    const path = `/services/${encodeURIComponent(name)}/actions`
+    await this.#do(act, path, confirm === undefined ? { action } : { action, confirm })
   }
 
   /** Sends a signal to this process and no other. */
   async signal(process: Process, signal: Signal) {
-    const what = `SIG${signal}: ${process.comm} (${process.pid})`
-    await this.#tried(what, async () => {
-      if (ending.includes(signal)) {
-        const service = await this.#mainOf(process)
-        const answer = await this.#ask({ kind: 'signal', signal, process, service })
-        if (answer === 'no') return
-        if (answer === 'stop service' && service)
-          return this.service(`${service.manager}:${service.name}`, 'stop')
-      }
-      const path = `/processes/${process.pid}/signals`
-      const body = { signal, startTime: process.startTime }
-      const { operation } = await this.#api.call<OperationReply>('POST', path, body)
-      this.#operations.begun(operation)
-    })
+    const { pid, startTime, comm } = process
+    const what = `SIG${signal} → ${comm} (${pid})`
+    if (ending.includes(signal)) {
+      const service = await this.#mainOf(process)
+      const answer = await this.#ask({ kind: 'signal', signal, process, service })
+      if (answer === 'no') return
+      if (answer === 'stop service' && service)
+        return this.service(`${service.manager}:${service.name}`, 'stop')
+    }
+    const act: Act = { logType: 'process.signal', target: `${pid}:${startTime}`, what }
+    await this.#do(act, `/processes/${pid}/signals`, { signal, startTime })
   }
 
   /** Runs a command; resolves to the id of its record, or null where it did not begin. */
-  async command(command: string, timeout: number): Promise<string | null> {
-    let id: string | null = null
-    await this.#tried(`${i18n.t.logTypes['command.run']}: ${command}`, async () => {
-      const body = { command, timeout }
-      const { operation } = await this.#api.call<OperationReply>('POST', '/commands', body)
-      this.#operations.begun(operation)
-      id = operation.id
-    })
-    return id
+  async command(command: string, timeout = usualTimeout): Promise<string | null> {
+    const act: Act = { logType: 'command.run', target: command, what: command }
+    const operation = await this.#do(act, '/commands', { command, timeout })
+    return operation?.id ?? null
   }
 
-  /** Ends a command that runs. */
-  async cancel(id: string, command: string) {
-    await this.#tried(`${i18n.t.command.cancel}: ${command}`, () =>
+  /** Ends what runs: a command with all that it started, a service's script, or systemd's job for it. */
+  async cancel({ id, target, logType }: Operation) {
+    const what = `${i18n.t.acts.cancel}: ${i18n.t.logTypes[logType] ?? logType}: ${target}`
+    const act: Act = { logType: '', target, what }
+    await this.#tried(act, () =>
       this.#api.call('POST', `/operations/${encodeURIComponent(id)}/cancel`, {}),
     )
+  }
+
+  /** Does what a record tells of once more, as if it were asked for the first time. */
+  async again(operation: Operation): Promise<void> {
+    const known = repeatable(operation)
+    if (known?.kind === 'service') return this.service(operation.target, known.action)
+    if (known?.kind === 'signal') {
+      const [pid = '', startTime = ''] = operation.target.split(':')
+      const path = `/processes/${pid}?startTime=${startTime}`
+      const act: Act = {
+        logType: operation.logType,
+        target: operation.target,
+        what: `SIG${known.signal} → ${pid}`,
+      }
+      const detail = await this.#tried(act, () => this.#api.call<ProcessDetail>('GET', path))
+      if (detail) await this.signal(detail.process, known.signal)
+    }
+    if (known?.kind === 'command') {
+      const command = operation.target
+      if ((await this.#ask({ kind: 'command', command })) === 'yes') await this.command(command)
+    }
   }
 
   /** Answers the question that is asked. */
@@ -137,29 +163,45 @@ export class Acting {
     return new Promise((resolve) => (this.#settle = resolve))
   }
 
-  async #tried(what: string, act: () => Promise<unknown>) {
+  /** Asks the server to act, and has it told from here to its end. */
+  async #do(act: Act, path: string, body: object): Promise<Operation | null> {
+    const key = this.#operations.news.ask(wordsOf(act), act.logType, act.target)
+    const reply = await this.#tried(
+      act,
+      () => this.#api.call<OperationReply>('POST', path, body),
+      key,
+    )
+    if (!reply) return null
+    this.#operations.news.began(reply.operation, key)
+    return reply.operation
+  }
+
+  /** What a call answers, or null where it was refused, which is told. */
+  async #tried<T>(act: Act, call: () => Promise<T>, key?: string): Promise<T | null> {
     try {
-      await act()
+      return await call()
     } catch (error) {
-      this.#operations.refused(what, asApiError(error))
+      this.#operations.refused(wordsOf(act), asApiError(error), key)
+      return null
     }
   }
 
-  async #stakes(name: string, action: ServiceAction): Promise<[Service, Stakes]> {
+  async #stakes(
+    name: string,
+    action: ServiceAction,
+  ): Promise<{ service: Service; stakes: Stakes }> {
     const path = `/services/${encodeURIComponent(name)}`
     const reply = await this.#api.call<ServiceReply>('GET', path)
     const { service, dependencies, stopsToo, connected, carriesSession, guarded } = reply
     const interrupts = action !== 'disable' && runs(service)
-    return [
-      service,
-      {
-        guarded,
-        stops: interrupts ? await this.#running(stopsToo) : [],
-        triggers: interrupts && action === 'stop' ? (dependencies.triggeredBy ?? []) : [],
-        connected: interrupts ? connected : [],
-        carriesSession: interrupts && carriesSession,
-      },
-    ]
+    const stakes = {
+      guarded,
+      stops: interrupts ? await this.#running(stopsToo) : [],
+      triggers: interrupts && action === 'stop' ? (dependencies.triggeredBy ?? []) : [],
+      connected: interrupts ? connected : [],
+      carriesSession: interrupts && carriesSession,
+    }
+    return { service, stakes }
   }
 
   /** Of these units, those that run; what is no service is not known, and counts. */
@@ -182,6 +224,37 @@ export class Acting {
       return null
     }
   }
+}
+
+/** A record's log type may be what is asked for already. */
+function wordsOf({ logType, what }: Act): string {
+  const words = i18n.t.logTypes[logType]
+  return words ? `${words}: ${what}` : what
+}
+
+/** The longest target that a log holds as it was, in bytes. */
+const wholeTarget = 4000
+
+/** What it takes to do once more what a record tells of; null where that cannot be, or is still going on. */
+export function repeatable({
+  logType,
+  target,
+  message,
+  retStatus,
+}: Operation):
+  | { kind: 'service'; action: ServiceAction }
+  | { kind: 'signal'; signal: Signal }
+  | { kind: 'command' }
+  | null {
+  if (retStatus === 'running') return null
+  const action = serviceActions.find((action) => logType === `service.${action}`)
+  if (action) return { kind: 'service', action }
+  if (logType === 'process.signal') {
+    const signal = signals.find((name) => new RegExp(`\\bSIG${name}\\b`).test(message))
+    return signal ? { kind: 'signal', signal } : null
+  }
+  const whole = new TextEncoder().encode(target).length < wholeTarget
+  return logType === 'command.run' && whole ? { kind: 'command' } : null
 }
 
 function runs({ activeState }: Service): boolean {

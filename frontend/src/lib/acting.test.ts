@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { Acting, actionsFor, isNamed } from './acting.svelte'
+import { Acting, actionsFor, isNamed, repeatable } from './acting.svelte'
 import { ApiError } from './api'
 import type { Api } from './api'
 import type { Operations } from './operations.svelte'
@@ -52,7 +52,8 @@ let sent: [string, unknown][]
 let acting: Acting
 
 const operation = { id: '7' } as Operation
-const begun = vi.fn()
+const began = vi.fn()
+const ask = vi.fn(() => 'asked-1')
 const refused = vi.fn()
 const api = {
   call: (method: string, path: string, body?: unknown) => {
@@ -61,6 +62,7 @@ const api = {
       sent.push([path, body])
       return Promise.resolve({ operation })
     }
+    if (path.startsWith('/processes/')) return Promise.resolve({ process })
     if (path === '/services') return Promise.resolve({ services: others })
     return Promise.resolve({
       service: service('web.service'),
@@ -83,9 +85,8 @@ beforeEach(() => {
   others = []
   refusal = null
   sent = []
-  begun.mockClear()
-  refused.mockClear()
-  acting = new Acting(api, { begun, refused } as unknown as Operations)
+  for (const told of [ask, began, refused]) told.mockClear()
+  acting = new Acting(api, { news: { ask, began }, refused } as unknown as Operations)
 })
 
 const actions = '/services/systemd%3Aweb.service/actions'
@@ -96,7 +97,8 @@ describe('an act on a service', () => {
     async (action) => {
       await acting.service('systemd:web.service', action)
       expect(sent).toEqual([[actions, { action }]])
-      expect(begun).toHaveBeenCalledWith(operation)
+      expect(ask).toHaveBeenCalledWith(expect.any(String), `service.${action}`, 'web.service')
+      expect(began).toHaveBeenCalledWith(operation, 'asked-1')
     },
   )
 
@@ -124,7 +126,7 @@ describe('an act on a service', () => {
     acting.answer('no')
     await done
     expect(sent).toEqual([])
-    expect(begun).not.toHaveBeenCalled()
+    expect(ask).not.toHaveBeenCalled()
     expect(refused).not.toHaveBeenCalled()
   })
 
@@ -161,7 +163,7 @@ describe('an act on a service', () => {
   it('that is refused is told, by what was asked for', async () => {
     refusal = new ApiError('not_found', 'there is no service "web"')
     await acting.service('systemd:web', 'start')
-    expect(refused).toHaveBeenCalledWith('Start service: web', refusal)
+    expect(refused).toHaveBeenCalledWith('Start service: web', refusal, 'asked-1')
   })
 
   it('gives way to the next one that asks', async () => {
@@ -208,7 +210,7 @@ describe('a signal', () => {
   it('that misses its process is told', async () => {
     refusal = new ApiError('conflict', 'process 100 is another one by now')
     await acting.signal(process, 'STOP')
-    expect(refused).toHaveBeenCalledWith('SIGSTOP: web (100)', refusal)
+    expect(refused).toHaveBeenCalledWith('Signal process: SIGSTOP → web (100)', refusal, 'asked-1')
   })
 })
 
@@ -221,7 +223,68 @@ describe('a command', () => {
   it('that is refused leads nowhere', async () => {
     refusal = new ApiError('invalid', 'a quote is not closed')
     expect(await acting.command('echo "', 60)).toBeNull()
-    expect(refused).toHaveBeenCalledWith('Run command: echo "', refusal)
+    expect(refused).toHaveBeenCalledWith('Run command: echo "', refusal, 'asked-1')
+  })
+})
+
+describe('what a record tells of', () => {
+  const record = (part: Partial<Operation>) =>
+    ({ retStatus: 'failed', message: '', ...part }) as Operation
+
+  it('is done again with all that is asked at a first time', async () => {
+    detail = { guarded: 'is how one gets into this host' }
+    const done = acting.again(record({ logType: 'service.restart', target: 'web.service' }))
+    await question()
+    acting.answer('yes')
+    await done
+    expect(sent).toEqual([
+      ['/services/web.service/actions', { action: 'restart', confirm: 'web.service' }],
+    ])
+  })
+
+  it('is sent again to the same process only', async () => {
+    const done = acting.again(
+      record({
+        logType: 'process.signal',
+        target: '100:5',
+        message: 'sent SIGTERM to process 100',
+      }),
+    )
+    await question()
+    acting.answer('yes')
+    await done
+    expect(sent).toEqual([['/processes/100/signals', { signal: 'TERM', startTime: 5 }]])
+  })
+
+  it('is run again when one has seen what it is', async () => {
+    const done = acting.again(record({ logType: 'command.run', target: 'rm -r /tmp/x' }))
+    await question()
+    expect(acting.question).toEqual({ kind: 'command', command: 'rm -r /tmp/x' })
+    acting.answer('yes')
+    await done
+    expect(sent).toEqual([['/commands', { command: 'rm -r /tmp/x', timeout: 60 }]])
+  })
+
+  it.each<[string, Partial<Operation>]>([
+    ['still going on', { logType: 'service.start', retStatus: 'running' }],
+    ['no act on the host', { logType: 'user.add' }],
+    ['a signal that is not told', { logType: 'process.signal', message: 'SIGCHLD' }],
+    ['a command that the log cut', { logType: 'command.run', target: 'é'.repeat(2100) }],
+  ])('is not done again where it is %s', (_, part) =>
+    expect(repeatable(record({ target: '', ...part }))).toBeNull(),
+  )
+
+  it('is cancelled, and what hinders that is told', async () => {
+    const running = record({ id: '9', logType: 'service.start', target: 'web.service' })
+    await acting.cancel(running)
+    expect(sent).toEqual([['/operations/9/cancel', {}]])
+    refusal = new ApiError('conflict', 'operation 9 has ended')
+    await acting.cancel(running)
+    expect(refused).toHaveBeenCalledWith(
+      'Cancel it: Start service: web.service',
+      refusal,
+      undefined,
+    )
   })
 })
 

@@ -1,16 +1,7 @@
 import { asApiError } from './api'
 import type { Api, ApiError } from './api'
+import { News } from './news.svelte'
 import type { Operation, OperationReply, OperationsReply, UnseenReply } from './wire.gen'
-
-/** A request that was refused: nothing was done, so the server has no record of it. */
-export interface Refusal {
-  /** What was asked for, in the user's words. */
-  what: string
-  error: ApiError
-}
-
-/** One line of news: a record of the log, or a refusal. */
-export type Notice = { key: string } & ({ operation: Operation } | { refusal: Refusal })
 
 export interface LogFilter {
   q: string
@@ -21,7 +12,6 @@ export interface LogFilter {
 
 const unfiltered: LogFilter = { q: '', logType: '', retStatus: '', logStatus: '' }
 
-const noticesAtOnce = 5
 const runningAtOnce = '200'
 
 /** Acts on the host, as against those on accounts and sessions. */
@@ -34,10 +24,9 @@ const onHost = /^(service|process|command)\./
 export class Operations {
   /** Records that nobody has looked at, by the server's count. */
   unseen = $state(0)
-  /** What is being done now, by whomever: newest record by what it acts on. */
+  /** What is being done now, by whomever, by its id. */
   running = $state.raw<ReadonlyMap<string, Operation>>(new Map())
-  /** What is told now, the newest last. */
-  notices = $state.raw<readonly Notice[]>([])
+  readonly news = new News()
   /** The pages of the log fetched so far, newest first. */
   log = $state.raw<readonly Operation[]>([])
   total = $state(0)
@@ -51,7 +40,14 @@ export class Operations {
   #filter: LogFilter = unfiltered
   #open = false
   #asked = 0
-  #refusals = 0
+  /** The newest act on a service, by its name. */
+  #acts = $derived(
+    new Map(
+      [...this.running.values()]
+        .filter(({ logType }) => logType.startsWith('service.'))
+        .map((op) => [op.target, op]),
+    ),
+  )
 
   constructor(api: Api) {
     this.#api = api
@@ -65,11 +61,10 @@ export class Operations {
     const path = `/operations?retStatus=running&limit=${runningAtOnce}`
     try {
       const { operations } = await this.#api.call<OperationsReply>('GET', path)
-      this.running = new Map(operations.reverse().map((op) => [op.target, op]))
-      for (const notice of this.notices) {
-        if (!('operation' in notice) || notice.operation.retStatus !== 'running') continue
-        if (operations.some(({ id }) => id === notice.key)) continue
-        this.#tell({ key: notice.key, operation: await this.#get(notice.key) })
+      this.running = new Map(operations.reverse().map((op) => [op.id, op]))
+      for (const { operation } of this.news.notices) {
+        if (operation?.retStatus !== 'running' || this.running.has(operation.id)) continue
+        this.news.tell(await this.#get(operation.id))
       }
     } catch (error) {
       // The connection broke again, and with the next one comes the next try.
@@ -77,10 +72,9 @@ export class Operations {
     }
   }
 
-  /** An act that was asked for here has begun. Its record may have come by the live connection before, with its end. */
-  begun(operation: Operation) {
-    if (this.notices.some(({ key }) => key === operation.id)) return
-    this.#tell({ key: operation.id, operation })
+  /** What is being done with a service. */
+  actOn(name: string): Operation | undefined {
+    return this.#acts.get(name)
   }
 
   /** A record that is new or changed, pushed by the server. */
@@ -93,7 +87,7 @@ export class Operations {
     // What is seen from the start, as a sign-in is, is no news. What others do on the host is theirs: the badge counts it.
     if (operation.logStatus !== 'new') return
     if (onHost.test(operation.logType) && operation.actor !== this.#me) return
-    this.#tell({ key: operation.id, operation })
+    this.news.tell(operation)
   }
 
   /** The number of records that nobody has looked at changed: some were, perhaps by somebody else. */
@@ -103,14 +97,10 @@ export class Operations {
   }
 
   /** The server refused a request, or could not be asked; it is told as an operation that failed would be. */
-  refused(what: string, error: ApiError) {
+  refused(what: string, error: ApiError, key?: string) {
+    if (error.code !== 'reauthenticate') this.news.refuse(what, error, key)
     // Who was asked for the password again and did not give it knows why nothing happened.
-    if (error.code === 'reauthenticate') return
-    this.#tell({ key: `refused-${++this.#refusals}`, refusal: { what, error } })
-  }
-
-  dismiss(key: string) {
-    this.notices = this.notices.filter((notice) => notice.key !== key)
+    else if (key !== undefined) this.news.dismiss(key)
   }
 
   /** Shows the log from its newest record. */
@@ -129,7 +119,7 @@ export class Operations {
 
   /** Somebody else may sign in next. */
   forget() {
-    this.notices = []
+    this.news.clear()
     this.unseen = this.total = 0
   }
 
@@ -178,14 +168,12 @@ export class Operations {
   }
 
   #follow(operation: Operation) {
-    const { target, retStatus, id } = operation
-    const now = this.running.get(target)
-    if (retStatus === 'running') this.running = new Map(this.running).set(target, operation)
-    else if (now?.id === id) {
-      const rest = new Map(this.running)
-      rest.delete(target)
-      this.running = rest
-    }
+    const { retStatus, id } = operation
+    if (retStatus !== 'running' && !this.running.has(id)) return
+    const running = new Map(this.running)
+    if (retStatus === 'running') running.set(id, operation)
+    else running.delete(id)
+    this.running = running
   }
 
   async #fetch(before: string): Promise<OperationsReply | null> {
@@ -208,13 +196,6 @@ export class Operations {
       }
       return null
     }
-  }
-
-  #tell(notice: Notice) {
-    const known = this.notices.some(({ key }) => key === notice.key)
-    this.notices = known
-      ? this.notices.map((old) => (old.key === notice.key ? notice : old))
-      : [...this.notices, notice].slice(-noticesAtOnce)
   }
 }
 

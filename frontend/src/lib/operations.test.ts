@@ -70,57 +70,55 @@ describe('news', () => {
   it('is one notice an operation, through all its phases', () => {
     operations.arrived(record(10, { retStatus: 'running' }), 1)
     operations.arrived(record(10, { retStatus: 'failed' }), 1)
-    expect(operations.notices).toHaveLength(1)
-    expect(operations.notices[0]).toMatchObject({ key: '10', operation: { retStatus: 'failed' } })
+    expect(operations.news.notices).toHaveLength(1)
+    expect(operations.news.notices[0]).toMatchObject({
+      key: '10',
+      operation: { retStatus: 'failed' },
+    })
     expect(operations.unseen).toBe(1)
   })
 
   it('is an act of one’s own on the host, but not another’s', async () => {
     await operations.welcome('ada', 0)
     operations.arrived(record(10, { logType: 'service.stop', actor: 'grace' }), 1)
-    expect(operations.notices).toEqual([])
+    expect(operations.news.notices).toEqual([])
     operations.arrived(record(11, { logType: 'service.stop', actor: 'ada' }), 2)
-    expect(operations.notices.map(({ key }) => key)).toEqual(['11'])
+    expect(operations.news.notices.map(({ key }) => key)).toEqual(['11'])
     expect(operations.unseen).toBe(2)
-  })
-
-  it('is one notice too where the live connection was quicker than the answer', () => {
-    operations.arrived(record(10, { retStatus: 'failed' }), 1)
-    operations.begun(record(10, { retStatus: 'running' }))
-    operations.begun(record(11, { retStatus: 'running' }))
-    expect(operations.notices).toMatchObject([
-      { operation: { id: '10', retStatus: 'failed' } },
-      { operation: { id: '11', retStatus: 'running' } },
-    ])
   })
 
   it('comes to its end although the connection was lost meanwhile', async () => {
     operations.arrived(record(9, { retStatus: 'running' }), 1)
     await operations.welcome('ada', 1)
-    expect(operations.notices).toMatchObject([{ operation: { id: '9', retStatus: 'succeeded' } }])
+    expect(operations.news.notices).toMatchObject([
+      { operation: { id: '9', retStatus: 'succeeded' } },
+    ])
   })
 
   it('is not what is seen from the start', () => {
     operations.arrived(record(10, { logType: 'session.login', logStatus: 'seen' }), 0)
-    expect(operations.notices).toEqual([])
+    expect(operations.news.notices).toEqual([])
   })
 
   it('is a refusal too, which the log knows nothing of', () => {
     operations.refused('Remove grace', new ApiError('conflict', 'the last admin cannot go'))
-    expect(operations.notices[0]).toMatchObject({ refusal: { what: 'Remove grace' } })
+    expect(operations.news.notices[0]).toMatchObject({
+      what: 'Remove grace',
+      refusal: { code: 'conflict' },
+    })
     expect(operations.log).toEqual([])
   })
 
   it('is not that one chose not to give the password', () => {
     operations.refused('Remove grace', new ApiError('reauthenticate'))
-    expect(operations.notices).toEqual([])
+    expect(operations.news.notices).toEqual([])
   })
 
   it('is bounded and goes when it is dismissed', () => {
     for (let id = 10; id < 20; id++) operations.arrived(record(id), 1)
-    expect(operations.notices.map(({ key }) => key)).toEqual(['15', '16', '17', '18', '19'])
-    operations.dismiss('17')
-    expect(operations.notices.map(({ key }) => key)).toEqual(['15', '16', '18', '19'])
+    expect(operations.news.notices.map(({ key }) => key)).toEqual(['15', '16', '17', '18', '19'])
+    operations.news.dismiss('17')
+    expect(operations.news.notices.map(({ key }) => key)).toEqual(['15', '16', '18', '19'])
   })
 })
 
@@ -131,12 +129,14 @@ describe('what is being done', () => {
 
   it('is known by what it acts on, whoever does it, until it ends', () => {
     operations.arrived(act(10, { actor: 'grace' }), 1)
-    expect(operations.running.get('web.service')).toMatchObject({ id: '10' })
     operations.arrived(act(11), 1)
-    operations.arrived(act(10, { retStatus: 'succeeded' }), 1)
-    expect(running()).toEqual(['11'])
+    operations.arrived(act(12, { logType: 'command.run' }), 1)
+    expect(operations.actOn('web.service')).toMatchObject({ id: '11' })
     operations.arrived(act(11, { retStatus: 'failed' }), 1)
-    expect(running()).toEqual([])
+    expect(operations.actOn('web.service')).toMatchObject({ id: '10' })
+    operations.arrived(act(10, { retStatus: 'succeeded' }), 1)
+    expect(operations.actOn('web.service')).toBeUndefined()
+    expect(running()).toEqual(['12'])
   })
 
   it('is asked for when the connection is there, and what ended meanwhile is forgotten', async () => {

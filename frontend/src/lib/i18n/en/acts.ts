@@ -2,6 +2,9 @@ export const acts = {
   acts: {
     title: 'Actions',
     of: (name: string) => `Actions: ${name}`,
+    cancel: 'Cancel it',
+    again: 'Do it again',
+    runAgain: 'Run this command again?',
     details: 'Details',
     actions: {
       start: 'Start',
@@ -52,7 +55,12 @@ export const acts = {
     waiting: 'Nothing written yet.',
     silent: 'It wrote nothing.',
     truncated: 'It wrote more than is kept.',
-    cancel: 'Cancel the command',
   },
-  toasts: { label: 'News', record: 'Open record' },
+  toasts: {
+    label: 'News',
+    record: 'Open record',
+    asked: 'asked',
+    unheard: 'No connection: how it ends is told when it is back.',
+    unsure: 'Whether it began is not known. The log will tell when the connection is back.',
+  },
 }

@@ -7,6 +7,9 @@ export const log = {
     all: 'all',
     none: 'Nothing has been done yet.',
     record: 'Record',
+    command: 'Command',
+    told: 'What systemd told',
+    detail: 'Detail',
     seenBy: (user: string) => `seen by ${user}`,
     columns: {
       id: 'Record',

@@ -2,6 +2,16 @@ export const service = {
   service: {
     title: 'Service',
     main: 'main',
+    mainProcess: 'Main process',
+    /** How long it has been in its state. */
+    for: (age: string) => `for ${age}`,
+    why: 'Failed',
+    lastLines: 'The last lines of that run:',
+    connected: 'Connected',
+    session: 'Your session',
+    carriesSession: 'comes through this service',
+    stopsTooHint: 'Units that systemd stops together with it, as far as they run',
+    inList: 'in the list',
     loaded: 'Unit file',
     stopsToo: 'Stops with it',
     guarded: 'Guarded',

@@ -4,6 +4,9 @@ export const acts: typeof en = {
   acts: {
     title: '操作',
     of: (name) => `操作：${name}`,
+    cancel: '取消操作',
+    again: '再次执行',
+    runAgain: '再次执行此命令？',
     details: '详情',
     actions: {
       start: '启动',
@@ -53,7 +56,12 @@ export const acts: typeof en = {
     waiting: '尚无输出。',
     silent: '没有任何输出。',
     truncated: '输出过长，仅保留了一部分。',
-    cancel: '取消命令',
   },
-  toasts: { label: '通知', record: '查看记录' },
+  toasts: {
+    label: '通知',
+    record: '查看记录',
+    asked: '已提交',
+    unheard: '连接已断开，恢复后将告知结果。',
+    unsure: '无法确定操作是否已开始，连接恢复后请查看日志。',
+  },
 }

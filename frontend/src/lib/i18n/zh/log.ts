@@ -9,6 +9,9 @@ export const log: typeof en = {
     all: '全部',
     none: '还没有任何操作记录。',
     record: '记录',
+    command: '命令',
+    told: 'systemd 返回的信息',
+    detail: '详细信息',
     seenBy: (user) => `${user} 已查看`,
     columns: {
       id: '编号',

@@ -1,0 +1,100 @@
+import type { ApiError } from './api'
+import type { Operation } from './wire.gen'
+
+/**
+ * One line of news, through all its phases: it was asked for; then it is a record, which runs and ends, or a refusal: nothing
+ * was done then, so the server has no record of it.
+ */
+export interface Notice {
+  /** Stays the same for as long as it is told. */
+  key: string
+  /** What was asked for, in the user's words; empty where a record tells it. */
+  what: string
+  operation: Operation | null
+  refusal: ApiError | null
+  /** It was sent and not answered: it may have begun all the same. */
+  unsure?: boolean
+}
+
+/** What was asked for here and has no record yet: by what its record will be known. */
+interface Asked {
+  logType: string
+  target: string
+}
+
+const atOnce = 5
+
+/** What is told now. The one place that toasts are raised from. */
+export class News {
+  /** The newest last. */
+  notices = $state.raw<readonly Notice[]>([])
+  /** What was told last. */
+  changed = $state.raw<Notice | null>(null)
+
+  #asked = new Map<string, Asked>()
+  #count = 0
+
+  /** Something is asked of the server; returns what names it until there is an answer. */
+  ask(what: string, logType: string, target: string): string {
+    const key = `asked-${++this.#count}`
+    this.#asked.set(key, { logType, target })
+    this.#put({ key, what, operation: null, refusal: null })
+    return key
+  }
+
+  /** The answer to what was asked as key: its record. That may have come by the live connection before, with its end. */
+  began(operation: Operation, key: string) {
+    this.#asked.delete(key)
+    const known = this.#of(operation)
+    if (known && known.key !== key) this.dismiss(key)
+    if (!known) this.#put({ key, what: '', operation, refusal: null })
+  }
+
+  /** A record that is new or changed. */
+  tell(operation: Operation) {
+    const known = this.#of(operation) ?? this.#awaited(operation)
+    if (known) this.#asked.delete(known.key)
+    this.#put({ key: known?.key ?? operation.id, what: '', operation, refusal: null })
+  }
+
+  /** A request was refused, or could not be asked. */
+  refuse(what: string, refusal: ApiError, key = `refused-${++this.#count}`) {
+    const asked = this.#asked.get(key)
+    const unsure = asked !== undefined && refusal.code === 'unreachable'
+    // Its record may still come, and then finds its notice.
+    if (!unsure) this.#asked.delete(key)
+    this.#put({ key, what, operation: null, refusal, unsure })
+  }
+
+  dismiss(key: string) {
+    this.#asked.delete(key)
+    this.notices = this.notices.filter((notice) => notice.key !== key)
+  }
+
+  clear() {
+    this.#asked.clear()
+    this.notices = []
+    this.changed = null
+  }
+
+  #of({ id }: Operation): Notice | undefined {
+    return this.notices.find(({ operation }) => operation?.id === id)
+  }
+
+  /** The notice of a request that this is the record of, where that came before the answer. */
+  #awaited({ logType, target }: Operation): Notice | undefined {
+    return this.notices.find(({ key }) => {
+      const asked = this.#asked.get(key)
+      if (asked?.logType !== logType) return false
+      return asked.target === target || `${asked.target}.service` === target
+    })
+  }
+
+  #put(notice: Notice) {
+    const known = this.notices.some(({ key }) => key === notice.key)
+    this.changed = notice
+    this.notices = known
+      ? this.notices.map((old) => (old.key === notice.key ? notice : old))
+      : [...this.notices, notice].slice(-atOnce)
+  }
+}
