@@ -16,6 +16,7 @@ const (
 	maxClientsPerSession = 2000
 	maxWatches           = 32  // of one client
 	maxViews             = 512 // of all clients
+	maxViewsPerAccount   = 128 // that its clients were the first to watch
 
 	sweepEvery    = time.Second            // how often sessions are checked
 	touchEvery    = 30 * time.Second       // how often a watched page counts as use of its session

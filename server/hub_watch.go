@@ -31,10 +31,11 @@ func (h *hub) watch(c *liveClient, w Watch) error {
 	}
 	v := h.views[fresh.name]
 	if v == nil {
-		if len(h.views) >= maxViews {
+		if len(h.views) >= maxViews || h.viewsOf(c.username) >= maxViewsPerAccount {
 			return tooMany("too many different views are open", 10*time.Second)
 		}
 		v = fresh
+		v.by = c.username
 		h.lastView++
 		v.id = h.lastView
 	}
@@ -56,6 +57,16 @@ func (h *hub) watch(c *liveClient, w Watch) error {
 		}
 	}
 	return nil
+}
+
+// viewsOf counts the views that an account's clients were the first to watch.
+func (h *hub) viewsOf(username string) (n int) {
+	for _, v := range h.views {
+		if v.by == username {
+			n++
+		}
+	}
+	return n
 }
 
 // unwatch ends a client's watch.
