@@ -83,6 +83,7 @@ type hub struct {
 	views    map[string]*view // by name
 	lastView uint64
 	latest   *collector.Sample
+	masked   maskedRows // what viewers see of it
 
 	buffers sync.Pool       // write buffers of connections
 	kick    chan struct{}   // holds one: services may have changed

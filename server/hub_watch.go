@@ -51,7 +51,7 @@ func (h *hub) watch(c *liveClient, w Watch) error {
 			v.release = func() { stop(); released() }
 			return nil
 		}
-		h.advance(v, &tick{sample: h.latest})
+		h.advance(v, &tick{sample: h.latest, masked: &h.masked})
 		if v.topic == "services" {
 			h.servicesChanged()
 		}
@@ -97,7 +97,7 @@ func (h *hub) unwatchView(v *view, c *liveClient) (release func()) {
 func (h *hub) publish(sample *collector.Sample) {
 	h.mu.Lock()
 	h.latest = sample
-	t := &tick{sample: sample}
+	t := &tick{sample: sample, masked: &h.masked}
 	for _, v := range h.views {
 		h.advance(v, t)
 	}
