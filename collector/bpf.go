@@ -52,10 +52,15 @@ func (k *kernelTypes) offset(structure, path string, size int) int16 {
 			err = fmt.Errorf("%s.%s of this kernel has %d bytes, not %d", structure, path, n, size)
 		}
 	}
-	if err != nil && k.err == nil {
+	k.fail(err)
+	return at
+}
+
+// fail remembers the first error.
+func (k *kernelTypes) fail(err error) {
+	if k.err == nil {
 		k.err = err
 	}
-	return at
 }
 
 // has tells whether a structure has such a member.

@@ -28,13 +28,9 @@ var errSilent = errors.New("the process does not show its command line")
 
 // read returns the command line and its first word, or errSilent.
 func (c *cmdlines) read(pid int, path string) (cmdline, argv0 string, err error) {
-	c.mu.Lock()
-	if c.silent[pid] || len(c.silent) >= maxSilent {
-		c.mu.Unlock()
+	if c.isSilent(pid) {
 		return "", "", errSilent
 	}
-	c.mu.Unlock()
-
 	type answer struct {
 		cmdline, argv0 string
 		err            error
@@ -43,9 +39,7 @@ func (c *cmdlines) read(pid int, path string) (cmdline, argv0 string, err error)
 	go func() {
 		cmdline, argv0, err := readCmdline(path)
 		answers <- answer{cmdline, argv0, err}
-		c.mu.Lock()
-		delete(c.silent, pid)
-		c.mu.Unlock()
+		c.speaks(pid)
 	}()
 	patience := time.NewTimer(cmdlinePatience)
 	defer patience.Stop()
@@ -54,18 +48,39 @@ func (c *cmdlines) read(pid int, path string) (cmdline, argv0 string, err error)
 		return a.cmdline, a.argv0, a.err
 	case <-patience.C:
 	}
+	if c.hush(pid, func() bool { return len(answers) == 0 }) {
+		return "", "", errSilent
+	}
+	a := <-answers
+	return a.cmdline, a.argv0, a.err
+}
+
+// isSilent tells whether a process is not to be asked now.
+func (c *cmdlines) isSilent(pid int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	select {
-	case a := <-answers:
-		return a.cmdline, a.argv0, a.err
-	default:
+	return c.silent[pid] || len(c.silent) >= maxSilent
+}
+
+// hush notes that a process has not answered, unless it has by now.
+func (c *cmdlines) hush(pid int, still func() bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !still() {
+		return false
 	}
 	if c.silent == nil {
 		c.silent = make(map[int]bool)
 	}
 	c.silent[pid] = true
-	return "", "", errSilent
+	return true
+}
+
+// speaks notes that a process has answered; to be called when the answer is there.
+func (c *cmdlines) speaks(pid int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.silent, pid)
 }
 
 // readCmdline reads no more than is shown: arguments can be megabytes long, and anybody can make them so.

@@ -34,7 +34,7 @@ func TestCommandLinesAreBounded(t *testing.T) {
 // A process whose memory is locked holds up whoever reads its command line. A pipe that nobody writes to does the same.
 func TestProcessThatDoesNotShowItsCommandLine(t *testing.T) {
 	f := newStage(t)
-	source := newProcSource(f.fs(), f.path("proc"))
+	source := newProcSource(f.path("proc"))
 	table := newTable(source, newUsers(f.path("etc")), uptimeClock)
 	scan := func() Process {
 		t.Helper()

@@ -27,6 +27,7 @@ var ErrStopped = errors.New("cannot collect: the collector has stopped")
 type Config struct {
 	Interval       time.Duration // between two samples, 100 ms to 60 s
 	Proc, Sys, Etc string        // roots; empty means /proc, /sys, /etc
+	Source         string        // of processes: "proc", "bpf", or "auto" (or empty) for the best that can be had
 	Logger         *slog.Logger  // nil means slog.Default()
 }
 
@@ -56,8 +57,8 @@ type request struct {
 	reply chan *Sample // holds one
 }
 
-// New returns a collector that reads nothing until Run. It is an error when the interval is out of range or the proc
-// root cannot be read.
+// New returns a collector that reads nothing until Run. It is an error when the interval is out of range, the proc root
+// cannot be read, or the source of processes cannot be had.
 func New(config Config) (*Collector, error) {
 	if config.Interval < minInterval || config.Interval > maxInterval {
 		return nil, fmt.Errorf("cannot collect every %v: give an interval from %v to %v", config.Interval, minInterval, maxInterval)
@@ -88,6 +89,9 @@ func New(config Config) (*Collector, error) {
 	}, nil
 }
 
+// Source tells where processes are read from, and where that is "proc" and a better source was wanted, why there is none.
+func (c *Collector) Source() Source { return c.reader.sources.Source }
+
 // Interval is the time between two samples.
 func (c *Collector) Interval() time.Duration { return c.interval }
 
@@ -99,7 +103,7 @@ func (c *Collector) Run(ctx context.Context, publish func(*Sample)) error {
 		return errors.New("cannot run a collector twice: make a new one")
 	}
 	defer close(c.stopped)
-	defer c.reader.close()
+	defer c.reader.end()
 
 	c.reader.start(time.Now())
 	c.prepare()

@@ -36,8 +36,8 @@ func start(t *testing.T, f *stage, interval time.Duration) *run {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &run{Collector: c, t: t, stage: f, began: time.Now(), cancel: cancel, ended: make(chan error, 1)}
 	c.reader.table.uptime = func() time.Duration { return booted + time.Since(r.began) }
-	c.reader.source = countingSource{c.reader.source, &r.scans}
-	c.reader.table.source = c.reader.source
+	c.reader.sources.processes = countingSource{c.reader.sources.processes, &r.scans}
+	c.reader.table.source = c.reader.sources.processes
 	c.reader.sockets.dump = func(diagKind, func([]byte)) error { return nil }
 	go func() {
 		r.ended <- c.Run(ctx, func(s *Sample) {

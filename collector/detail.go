@@ -61,7 +61,7 @@ func NewDetailer(proc, etc string) (*Detailer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read processes without the proc file system at %s: %w", proc, err)
 	}
-	return &Detailer{fs: fs, source: newProcSource(fs, proc), proc: proc, etc: etc, slots: make(chan struct{}, maxDetailing)}, nil
+	return &Detailer{fs: fs, source: newProcSource(proc), proc: proc, etc: etc, slots: make(chan struct{}, maxDetailing)}, nil
 }
 
 // Detail reads the process that has this PID now; its environment, which may hold secrets, only where that is asked for. What
@@ -194,8 +194,8 @@ func missing(c *counts, err error) string {
 // Complete adds what a sample with processes and sockets knows of the process: its CPU percent, its sockets and its
 // children. A sample that does not hold the process, because it is younger, adds the other two.
 func (d *ProcessDetail) Complete(s *Sample) {
-	for _, p := range s.Processes {
-		switch {
+	for i := range s.Processes {
+		switch p := &s.Processes[i]; {
 		case p.PID == d.Process.PID && p.StartTime == d.Process.StartTime:
 			d.Process = *p
 		case p.PPID == d.Process.PID && p.StartTime >= d.Process.StartTime:

@@ -24,6 +24,7 @@ type HostConfig struct {
 	Proc, Sys, Etc string           // roots of their own; empty means those below Root
 	Bus            string           // D-Bus address that reaches systemd; empty means the sockets below Root/run
 	Now            func() time.Time // nil means time.Now
+	Source         Source           // what the Collector says
 }
 
 // HostReader reads the facts of the host and its scheduled tasks, each time anew. It is safe for concurrent use.
@@ -31,6 +32,7 @@ type HostReader struct {
 	root, proc, sys, etc string
 	bus                  string
 	now                  func() time.Time
+	source               Source
 	timers               timerCache
 }
 
@@ -52,6 +54,8 @@ func NewHostReader(config HostConfig) *HostReader {
 		etc:  below(config.Etc, "etc"),
 		bus:  config.Bus,
 		now:  config.Now,
+
+		source: config.Source,
 	}
 	if r.now == nil {
 		r.now = time.Now
@@ -64,11 +68,17 @@ func NewHostReader(config HostConfig) *HostReader {
 // share what systemd said.
 // Sources: proc_sys_kernel(5), os-release(5), proc_stat(5), proc_cpuinfo(5), proc_meminfo(5), proc_uptime(5), uname(2).
 func (r *HostReader) Host(ctx context.Context) *Host {
-	h := &Host{Source: "proc", ServiceManagers: []string{}, Errors: map[string]string{}}
+	h := &Host{Source: r.source.Name, ServiceManagers: []string{}, Errors: map[string]string{}}
+	if h.Source == "" {
+		h.Source = "proc"
+	}
 	told := func(field string, err error) {
 		if err != nil {
 			h.Errors[field] = clean(r.reason(err), maxReason)
 		}
+	}
+	if r.source.Reason != "" {
+		told("source", errors.New(r.source.Reason))
 	}
 	var err error
 	h.Hostname, err = r.line("/proc/sys/kernel/hostname")

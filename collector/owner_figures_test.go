@@ -136,7 +136,7 @@ func TestPassedSockets(t *testing.T) {
 		receiver.line()
 		s = read(ownersAge)[cookie]
 		check(t, "owner after it was received", s.PID, receiver.pid)
-		check(t, "its program", s.Program, must[counts](t)(newRealSource(t).counts(receiver.pid)).comm)
+		check(t, "its program", s.Program, must[counts](t)(newProcSource("/proc").counts(receiver.pid)).comm)
 	})
 }
 

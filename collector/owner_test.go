@@ -32,7 +32,7 @@ type holdings struct {
 }
 
 func newHoldings(f *stage) *holdings {
-	return &holdings{newOwners(newProcSource(f.fs(), f.path("proc")), newProcHolders(f.path("proc"))), f.t, time.Now(), nil}
+	return &holdings{newOwners(newProcSource(f.path("proc")), newProcHolders(f.path("proc"))), f.t, time.Now(), nil}
 }
 
 // update has just these sockets there, so long after the update before.
@@ -143,7 +143,7 @@ func (h brokenHolders) search(bool, func(uint32) bool, func(uint32, int)) (bool,
 
 func TestOwnersThatCannotBeFound(t *testing.T) {
 	f := newStage(t)
-	o := newOwners(newProcSource(f.fs(), f.path("proc")), brokenHolders{errClosed(3, 7)})
+	o := newOwners(newProcSource(f.path("proc")), brokenHolders{errClosed(3, 7)})
 	for range 2 { // also without a new search
 		err := o.update(time.Now(), nil, nil)
 		if err == nil || !strings.Contains(err.Error(), "cannot look into 3 of 7 processes") || !strings.Contains(err.Error(), "root") {

@@ -2,16 +2,16 @@ package collector
 
 import (
 	"errors"
-	"fmt"
+	"hash/maphash"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,7 +22,8 @@ const hertz = 100
 const maxGroups = 64 << 10
 
 // processSource is where processes are read from. It is the one seam of the per-process hot path: what calls it knows
-// nothing of files. A process that ends while it is read is no error; it is left out, or errGone.
+// nothing of files. A process that ends while it is read is no error; it is left out, or errGone. Counts and details may
+// be called from any goroutine, the rest from one at a time.
 type processSource interface {
 	// scan calls visit for every process, with counters that visit must not keep. It returns an error when processes, all
 	// or some, could not be read.
@@ -31,6 +32,13 @@ type processSource interface {
 	counts(pid int) (counts, error)
 	// details reads what costs more files than the counters and seldom changes.
 	details(pid int) (details, error)
+	// signs tells a number for each of these processes that is another when its details have changed without a trace in
+	// its counters: much cheaper than the details. Processes that have ended, or do not answer, are left out.
+	signs(pids []int, visit func(i int, sign uint64))
+	// rest gives back what is held from scan to scan; the next will take it again.
+	rest()
+	// close ends the use of the source.
+	close()
 }
 
 // errGone says that a process has ended.
@@ -38,22 +46,33 @@ var errGone = errors.New("the process has ended")
 
 // counts is one reading of a process's counters, proc_pid_stat(5). The command is as the kernel gives it: any bytes.
 type counts struct {
-	at          time.Time // when these were read
-	pid, ppid   int
-	start       uint64 // ticks since boot
-	state       string
-	comm        string
-	ticks       uint64 // processor time, user and system
-	faults      uint64 // of pages, minor and major
-	nice        int
-	threads     int
-	rss, vsize  uint64 // bytes
-	code, stack uint64 // addresses, which change with exec; 0 where we may not see them
+	at         time.Time // when these were read
+	pid, ppid  int
+	start      uint64 // ticks since boot
+	state      string
+	comm       string
+	used       uint64 // processor time, user and system, in nanoseconds
+	faults     uint64 // of pages, minor and major
+	nice       int
+	threads    int
+	rss, vsize uint64 // bytes
+	traces     traces
+	still      bool // it has certainly not run since the last scan, so that it cannot have changed its own title
+}
+
+// traces are what changes with a process's details and is read with its counters. Each source knows some of them; what it
+// does not know stays 0.
+type traces struct {
+	code, stack uint64 // addresses, which change with exec, where we may see them
+	executions  uint64 // of a program
+	uid         uint32 // effective
+	groups      uint64 // the set of control groups
 }
 
 // details of a process, with clean texts.
 type details struct {
 	uid      uint32 // effective
+	comm     string // its whole name, where the counters tell only its start; else empty
 	cmdline  string
 	argv0    string
 	silent   bool // it does not show its command line at this time
@@ -61,135 +80,48 @@ type details struct {
 	userUnit bool
 }
 
-// procSource reads /proc. Counts and details may be called from any goroutine, scan from one.
-type procSource struct {
-	fs       procfs.FS
+// detailReader reads the details of processes from /proc. It is safe for concurrent use.
+type detailReader struct {
 	root     string
-	page     uint64
 	init     groups // below which the control groups of units are
 	cmdlines cmdlines
-	resident map[int]*resident
-	scans    uint64
+	seed     maphash.Seed // of signs
 }
 
-// resident remembers the exact resident set of a process. What stands among its counters lags behind by some pages for
-// each processor (Linux 6.2 and later), and the file that has it right costs as much as all the others; so that is read
-// only when something shows that the process has done something, and now and then.
-type resident struct {
-	counts counts // when bytes was read
-	bytes  uint64
-	seen   uint64 // the last scan that found the process
-	age    int    // scans since bytes was read
-}
-
-func newProcSource(fs procfs.FS, root string) *procSource {
-	s := &procSource{fs: fs, root: root, page: uint64(os.Getpagesize()), resident: make(map[int]*resident)}
+func newDetailReader(root string) *detailReader {
+	r := &detailReader{root: root, seed: maphash.MakeSeed()}
 	if file, err := readBounded(filepath.Join(root, "1/cgroup"), maxGroups); err == nil {
-		s.init = parseGroups(string(file)).roots()
+		r.init = parseGroups(string(file)).roots()
 	}
-	return s
+	return r
 }
 
-func (s *procSource) scan(visit func(*counts)) error {
-	list, err := s.fs.AllProcs()
-	if err != nil {
-		return fmt.Errorf("cannot list processes: %w", err)
-	}
-	var c counts
-	failed := 0
-	var reason error
-	s.scans++
-	for _, p := range list {
-		switch err := s.read(p, &c); {
-		case err == nil:
-			s.recall(p, &c)
-			visit(&c)
-		case !errors.Is(err, errGone):
-			failed++
-			reason = err
-		}
-	}
-	for pid, r := range s.resident {
-		if r.seen != s.scans {
-			delete(s.resident, pid)
-		}
-	}
-	if failed > 0 {
-		return fmt.Errorf("cannot read %d of %d processes: %w", failed, len(list), reason)
-	}
-	return nil
-}
-
-func (s *procSource) counts(pid int) (c counts, err error) {
-	p, err := s.fs.Proc(pid)
-	if err != nil {
-		return counts{}, gone(err)
-	}
-	if err = s.read(p, &c); err == nil {
-		s.weigh(p, &c)
-	}
-	return c, err
-}
-
-// recall puts the exact resident set in, as it was last read where nothing has happened since.
-func (s *procSource) recall(p procfs.Proc, c *counts) {
-	r := s.resident[p.PID]
-	if r == nil {
-		r = &resident{}
-		s.resident[p.PID] = r
-	}
-	r.seen = s.scans
-	r.age++
-	if old := &r.counts; old.start == c.start && old.faults == c.faults && old.ticks == c.ticks && old.vsize == c.vsize &&
-		old.rss == c.rss && (r.age+p.PID)%16 != 0 {
-		c.rss = r.bytes
-		return
-	}
-	r.counts, r.age = *c, 0
-	s.weigh(p, c)
-	r.bytes = c.rss
-}
-
-// weigh reads the exact resident set. A process without memory (a zombie, a thread of the kernel) has none.
-func (s *procSource) weigh(p procfs.Proc, c *counts) {
-	if c.vsize == 0 {
-		return
-	}
-	if m, err := p.Statm(); err == nil {
-		c.rss = m.Resident * s.page
-	}
-}
-
-func (s *procSource) read(p procfs.Proc, c *counts) error {
-	stat, err := p.Stat()
-	if err != nil {
-		return gone(err)
-	}
-	*c = counts{
-		at: time.Now(), pid: p.PID, ppid: stat.PPID, start: stat.Starttime, state: stat.State, comm: stat.Comm,
-		ticks: uint64(stat.UTime) + uint64(stat.STime), faults: uint64(stat.MinFlt) + uint64(stat.MajFlt), nice: stat.Nice, threads: stat.NumThreads,
-		rss: uint64(max(0, stat.RSS)) * s.page, vsize: uint64(stat.VSize), code: stat.StartCode, stack: stat.StartStack,
-	}
-	return nil
-}
-
-func (s *procSource) details(pid int) (d details, err error) {
-	folder := filepath.Join(s.root, strconv.Itoa(pid))
+func (r *detailReader) details(pid int) (d details, err error) {
+	folder := filepath.Join(r.root, strconv.Itoa(pid))
 	var info unix.Stat_t
 	// The folder belongs to the effective user, even where the process hides from others (proc_pid(5)).
 	if err := unix.Stat(folder, &info); err != nil {
 		return details{}, gone(err)
 	}
 	d.uid = info.Uid
-	d.cmdline, d.argv0, err = s.cmdlines.read(pid, filepath.Join(folder, "cmdline"))
+	d.cmdline, d.argv0, err = r.cmdlines.read(pid, filepath.Join(folder, "cmdline"))
 	if d.silent = err == errSilent; gone(err) == errGone {
 		return details{}, errGone
 	}
 	// A command line or a control group that may not be seen, or that this kernel has not, is empty.
 	if group, err := readBounded(filepath.Join(folder, "cgroup"), maxGroups); err == nil {
-		d.unit, d.userUnit = parseGroups(string(group)).unit(s.init)
+		d.unit, d.userUnit = parseGroups(string(group)).unit(r.init)
 	}
 	return d, nil
+}
+
+// name is the whole name of a thread of the kernel, which can be longer than comm in its counters.
+func (r *detailReader) name(pid int) string {
+	name, err := readBounded(filepath.Join(r.root, strconv.Itoa(pid), "comm"), maxName)
+	if err != nil {
+		return ""
+	}
+	return clean(strings.TrimSuffix(string(name), "\n"), maxName)
 }
 
 func readBounded(path string, limit int64) ([]byte, error) {

@@ -17,7 +17,7 @@ func TestProcessesOfAFixture(t *testing.T) {
 	} else if uid != 1000 {
 		self = strconv.Itoa(uid)
 	}
-	table := newTable(newProcSource(f.fs(), f.path("proc")), newUsers(f.path("etc")), func() time.Duration { return booted })
+	table := newTable(newProcSource(f.path("proc")), newUsers(f.path("etc")), func() time.Duration { return booted })
 	if _, err := table.scan(time.Now(), 1700000000); err != nil {
 		t.Fatal(err)
 	}
@@ -51,8 +51,8 @@ func TestProcessesOfAFixture(t *testing.T) {
 		t.Fatalf("%d processes, want %d", len(got), len(want))
 	}
 	for i := range want {
-		if *got[i] != want[i] {
-			t.Errorf("process %d is\n%+v, want\n%+v", want[i].PID, *got[i], want[i])
+		if got[i] != want[i] {
+			t.Errorf("process %d is\n%+v, want\n%+v", want[i].PID, got[i], want[i])
 		}
 	}
 	check(t, "tasks", *table.tasks(), Tasks{Total: 7, Sleeping: 5, Stopped: 1, Zombie: 1})
@@ -70,13 +70,14 @@ func TestTasksAreCountedAsTopCounts(t *testing.T) {
 type fakeSource struct {
 	counted map[int]counts
 	told    map[int]details
+	signed  map[int]uint64
 	looks   map[int]int
 	err     error // of a scan
 	hidden  map[int]bool
 }
 
 func newFakeSource() *fakeSource {
-	return &fakeSource{make(map[int]counts), make(map[int]details), make(map[int]int), nil, make(map[int]bool)}
+	return &fakeSource{make(map[int]counts), make(map[int]details), make(map[int]uint64), make(map[int]int), nil, make(map[int]bool)}
 }
 
 func (s *fakeSource) scan(visit func(*counts)) error {
@@ -107,6 +108,16 @@ func (s *fakeSource) details(pid int) (details, error) {
 	return s.told[pid], nil
 }
 
+func (s *fakeSource) signs(pids []int, visit func(i int, sign uint64)) {
+	for i, pid := range pids {
+		visit(i, s.signed[pid])
+	}
+}
+
+func (s *fakeSource) rest() {}
+
+func (s *fakeSource) close() {}
+
 // newFakeTable is a table on the source whose scans are a second apart.
 func newFakeTable(t *testing.T, source *fakeSource) (table *table, scan func() []*process) {
 	now, up := time.Now(), booted
@@ -128,38 +139,31 @@ func newFakeTable(t *testing.T, source *fakeSource) (table *table, scan func() [
 func TestDetailsAreReadSeldom(t *testing.T) {
 	source := newFakeSource()
 	for pid := range 160 {
-		source.counted[pid] = counts{pid: pid, start: 1, comm: "sh", code: 1, stack: 1}
+		source.counted[pid] = counts{pid: pid, start: 1, comm: "sh", traces: traces{code: 1, stack: 1}}
 	}
 	table, scan := newFakeTable(t, source)
-	var reads []int // at which scans process 7 was looked at
-	most := 0
-	for n := range 64 {
-		before, sum := source.looks[7], 0
-		for _, looks := range source.looks {
-			sum -= looks
-		}
+	var reads []int // at which scans the details of process 7 were read
+	for n := range 128 {
+		before := source.looks[7]
 		scan()
 		if source.looks[7] != before {
 			reads = append(reads, n)
 		}
-		for _, looks := range source.looks {
-			sum += looks
-		}
-		if n >= 16 {
-			most = max(most, sum)
-		}
 	}
-	if want := "0 1 2 4 8 25 41 57"; strings.Trim(fmt.Sprint(reads), "[]") != want {
+	if want := "0 1 2 4 8 16"; strings.Trim(fmt.Sprint(reads), "[]") != want {
 		t.Errorf("details were read at the scans %v, want %s", reads, want)
 	}
-	if most != 10 {
-		t.Errorf("up to %d of 160 are read in one scan, want 10", most)
+	source.signed[7] = 1
+	for n, before := 0, source.looks[7]; source.looks[7] == before; n++ {
+		if scan(); n > lookEvery {
+			t.Fatal("a change without a trace in the counters is not noticed")
+		}
 	}
 
 	for name, change := range map[string]func(*counts){
 		"another name":  func(c *counts) { c.comm = "env" },
-		"another code":  func(c *counts) { c.code++ },
-		"another stack": func(c *counts) { c.stack++ },
+		"another code":  func(c *counts) { c.traces.code++ },
+		"another stack": func(c *counts) { c.traces.stack++ },
 	} {
 		before := source.looks[7]
 		c := source.counted[7]
@@ -170,8 +174,6 @@ func TestDetailsAreReadSeldom(t *testing.T) {
 			t.Errorf("%s: details are not read again", name)
 		}
 		table.rows[7].age = 100
-	}
-	for ; (table.rows[7].age+7)%16 == 0; scan() {
 	}
 	before := source.looks[7]
 	table.changed[7] = true
@@ -228,7 +230,7 @@ func TestRowsFollowTheUserDatabaseAndTheClock(t *testing.T) {
 
 func TestZombieKeepsWhatItWas(t *testing.T) {
 	source := newFakeSource()
-	source.counted[1] = counts{pid: 1, start: 1, comm: "sh", state: "S", code: 1}
+	source.counted[1] = counts{pid: 1, start: 1, comm: "sh", state: "S", traces: traces{code: 1}}
 	source.told[1] = details{cmdline: "sh -c true", argv0: "sh"}
 	table, scan := newFakeTable(t, source)
 	scan()
@@ -244,7 +246,7 @@ func TestZombieKeepsWhatItWas(t *testing.T) {
 // The exact resident set is read where something has happened, and otherwise now and then.
 func TestResidentSetIsExact(t *testing.T) {
 	f := newStage(t)
-	source := newProcSource(f.fs(), f.path("proc"))
+	source := newProcSource(f.path("proc"))
 	page := uint64(os.Getpagesize())
 	scan := func() (rss uint64) {
 		t.Helper()
@@ -266,7 +268,7 @@ func TestResidentSetIsExact(t *testing.T) {
 	f.write("proc/300/statm", "1000 119 50 20 0 30 0\n")
 	scans := 1
 	for ; scan() != 119; scans++ {
-		if scans > 16 {
+		if scans > exactly {
 			t.Fatal("pages of one that does nothing are never read again")
 		}
 	}
@@ -279,30 +281,9 @@ func TestResidentSetIsExact(t *testing.T) {
 	}
 	f.remove("proc/300")
 	scan()
-	if _, kept := source.resident[300]; kept {
-		t.Error("what is known of a process that ended is kept")
-	}
-}
-
-// A process that has not changed keeps its row, and what is in a sample stays as it is.
-func TestUnchangedProcessesKeepTheirRows(t *testing.T) {
-	f := newStage(t)
-	f.process(400, 0, 1000)
-	f.process(401, 0, 1000)
-	table := newTable(newProcSource(f.fs(), f.path("proc")), newUsers(f.path("etc")), func() time.Duration { return booted })
-	scan := func() []*Process {
-		t.Helper()
-		if _, err := table.scan(time.Now(), 0); err != nil {
-			t.Fatal(err)
-		}
-		return table.list(true)
-	}
-	first := scan()
-	f.replace("proc/401/stat", "(worker) R", "(worker) S")
-	second := scan()
-	for i := range first {
-		if changed := first[i].PID == 401; (first[i] != second[i]) != changed || changed && (first[i].State != "R" || second[i].State != "S") {
-			t.Errorf("%+v, then %+v", first[i], second[i])
+	for _, e := range source.kept.entries {
+		if e.pid == 300 {
+			t.Error("what is known of a process that ended is kept")
 		}
 	}
 }

@@ -15,7 +15,8 @@ const stale = 5 * time.Second
 type reader struct {
 	config  Config
 	summary *summaryReader
-	source  processSource
+	sources *sources
+	scanned time.Time // when the processes were last read
 	table   *table
 	sockets *socketReader
 
@@ -32,14 +33,22 @@ func newReader(config Config) (*reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot collect without the proc file system at %s: %w", config.Proc, err)
 	}
-	source := newProcSource(fs, config.Proc)
+	s, err := openSources(config.Source, config.Proc)
+	if err != nil {
+		return nil, err
+	}
+	if s.Reason == "" {
+		config.Logger.Info("reading processes", "source", s.Name)
+	} else {
+		config.Logger.Info("reading processes", "source", s.Name, "not-bpf", s.Reason)
+	}
 	users := newUsers(config.Etc)
 	return &reader{
 		config:  config,
 		summary: newSummaryReader(fs, config),
-		source:  source,
-		table:   newTable(source, users, uptimeClock),
-		sockets: newSocketReader(newOwners(source, newProcHolders(config.Proc)), users),
+		sources: s,
+		table:   newTable(s.processes, users, uptimeClock),
+		sockets: newSocketReader(newOwners(s.processes, s.holders), users),
 	}, nil
 }
 
@@ -69,14 +78,18 @@ func (r *reader) follow(now time.Time, watched Parts) {
 		r.listen()
 	case before.Has(PartProcesses) && !watched.Has(PartProcesses):
 		r.close()
+		r.sources.processes.rest()
 	case !watched.Has(PartProcesses) && r.old(now):
 		r.table.forget()
+	}
+	if now.Sub(r.scanned) > max(stale, 2*r.config.Interval) {
+		r.sources.processes.rest()
 	}
 }
 
 // listen subscribes to births and deaths, where the kernel tells them.
 func (r *reader) listen() {
-	connector, err := connect(r.config.Proc, r.source)
+	connector, err := connect(r.config.Proc, r.sources.processes)
 	if err == nil {
 		r.connector, r.silent = connector, ""
 		return
@@ -92,6 +105,12 @@ func (r *reader) listen() {
 func (r *reader) old(now time.Time) bool {
 	newest := r.table.scans.newer.at
 	return newest.IsZero() || now.Sub(newest) > stale
+}
+
+// end gives back all that is held.
+func (r *reader) end() {
+	r.close()
+	r.sources.close()
 }
 
 // close ends what runs beside the collector's goroutine.
@@ -173,6 +192,7 @@ func first(reasons ...string) string {
 
 // processes scans the processes and notes which have ended.
 func (r *reader) processes(now time.Time) error {
+	r.scanned = now
 	if r.connector == nil {
 		vanished, err := r.table.scan(now, r.summary.boot)
 		r.note(r.table.bury(vanished, nil, nil, nil))
@@ -218,7 +238,8 @@ func (r *reader) tasks(scanned bool) (*Tasks, error) {
 		return r.table.tasks(), nil
 	}
 	var n Tasks
-	err := r.source.scan(func(c *counts) { n.count(c.state) })
+	r.scanned = time.Now()
+	err := r.sources.processes.scan(func(c *counts) { n.count(c.state) })
 	if err != nil && n.Total == 0 {
 		return nil, err
 	}

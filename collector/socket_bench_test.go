@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -94,18 +93,9 @@ func realBPFHolders(tb testing.TB) holderSource {
 	return h
 }
 
-func newRealSource(tb testing.TB) *procSource {
-	tb.Helper()
-	fs, err := procfs.NewFS("/proc")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return newProcSource(fs, "/proc")
-}
-
 func realSocketReader(tb testing.TB, holders holderSource) *socketReader {
 	tb.Helper()
-	return newSocketReader(newOwners(newRealSource(tb), holders), newUsers("/etc"))
+	return newSocketReader(newOwners(newProcSource("/proc"), holders), newUsers("/etc"))
 }
 
 func benchSockets(b *testing.B, n int, holders holderSource, always bool) {

@@ -32,7 +32,7 @@ func diagMessage(state uint8, local, remote string, cookie uint64, recvQ, sendQ,
 
 func TestSocketsOfADump(t *testing.T) {
 	f := newStage(t)
-	source := newProcSource(f.fs(), f.path("proc"))
+	source := newProcSource(f.path("proc"))
 	r := newSocketReader(newOwners(source, newProcHolders(f.path("proc"))), newUsers(f.path("etc")))
 	r.dump = func(kind diagKind, visit func([]byte)) error {
 		switch kind.name {
@@ -77,7 +77,7 @@ func TestSocketsOfADump(t *testing.T) {
 
 func TestInterruptedDumpIsRepeated(t *testing.T) {
 	f := newStage(t)
-	source := newProcSource(f.fs(), f.path("proc"))
+	source := newProcSource(f.path("proc"))
 	r := newSocketReader(newOwners(source, newProcHolders(f.path("proc"))), newUsers(f.path("etc")))
 	asked := make(map[string]int)
 	interruptions := 2
@@ -111,7 +111,7 @@ func TestUnchangedSocketsKeepTheirRows(t *testing.T) {
 	f := newStage(t)
 	f.process(400, 0, 400)
 	f.hold(400, 3, 55)
-	r := newSocketReader(newOwners(newProcSource(f.fs(), f.path("proc")), newProcHolders(f.path("proc"))), newUsers(f.path("etc")))
+	r := newSocketReader(newOwners(newProcSource(f.path("proc")), newProcHolders(f.path("proc"))), newUsers(f.path("etc")))
 	listener := diagMessage(10, "0.0.0.0:80", "0.0.0.0:0", 1, 0, 128, 1000, 55)
 	client := diagMessage(1, "127.0.0.1:80", "127.0.0.1:40000", 2, 5, 6, 0, 56)
 	left := diagMessage(6, "127.0.0.1:80", "127.0.0.1:40001", 3, 0, 0, 0, 0)

@@ -21,16 +21,19 @@ type table struct {
 	boot      uint64           // in seconds since 1970
 	postponed []*life          // ends that the next scan decides on
 	changed   map[int]bool     // of which details are to be read at the next scan
+	due       []*process       // for another look at the details
+	duePIDs   []int            // of these
 }
 
 // process is one row and what it takes to keep it.
 type process struct {
 	row          Process
-	shown        *Process // a copy of row, as it was in the last sample
-	comm         string   // as the kernel gives it
+	comm         string // as the kernel gives it
 	uid          uint32
-	code, stack  uint64
-	older, newer reading[uint64] // processor ticks, for CPU percent
+	traces       traces
+	sign         uint64          // of the details, when they were last looked at; 0 before
+	ran          bool            // since then, or may have
+	older, newer reading[uint64] // processor time, for CPU percent
 	seen         uint64          // number of the last scan that found it
 	age          int             // scans since it was first seen, or executed another program
 	told         bool            // was in a published sample
@@ -76,10 +79,14 @@ func (t *table) scan(now time.Time, boot uint64) (vanished []*process, err error
 			p.row.StartedAt = t.startedAt(c.start)
 		}
 		p.update(c, ripe)
-		if p.stale(c) || t.changed[c.pid] {
+		p.ran = p.ran || !c.still
+		switch {
+		case p.stale(c) || len(t.changed) > 0 && t.changed[c.pid]:
 			t.inform(p, c)
-		} else if renamed {
+		case renamed:
 			p.row.User = t.users.name(p.uid)
+		case p.due(t.number):
+			t.due, t.duePIDs = append(t.due, p), append(t.duePIDs, c.pid)
 		}
 		p.seen = t.number
 		p.age++
@@ -87,6 +94,7 @@ func (t *table) scan(now time.Time, boot uint64) (vanished []*process, err error
 	})
 	t.scans.add(now, began)
 	clear(t.changed)
+	t.review()
 	for pid, p := range t.rows {
 		if p.seen == t.number {
 			continue
@@ -120,7 +128,7 @@ func (t *table) add(c *counts) *process {
 		p.older.at, p.newer.at = t.scans.older.at, t.scans.newer.at
 	} else {
 		// What it has used so far tells nothing about now.
-		p.older = reading[uint64]{c.at, c.ticks}
+		p.older = reading[uint64]{c.at, c.used}
 		p.newer = p.older
 	}
 	t.rows[c.pid] = p
@@ -138,38 +146,67 @@ func (p *process) update(c *counts, ripe bool) {
 	base := p.older
 	if ripe {
 		base = p.newer
-		p.older, p.newer = p.newer, reading[uint64]{c.at, c.ticks}
+		p.older, p.newer = p.newer, reading[uint64]{c.at, c.used}
 	}
 	r.CPUPercent = 0
 	if over := c.at.Sub(base.at); !base.at.IsZero() && over > 0 {
-		r.CPUPercent = round(float64(less(c.ticks, base.value)) * 100 / hertz / over.Seconds())
+		r.CPUPercent = round(float64(less(c.used, base.value)) * 100 / float64(over))
 	}
 }
 
-// stale tells whether details have to be read: for a new row, after exec, and now and then, since a process can change
-// its user, its title and its control group without a trace in the counters.
+// stale tells whether details have to be read: for a new row, and when another program is executed; then soon again, since
+// a process sets itself up, and what it was started by sets up its surroundings.
 func (p *process) stale(c *counts) bool {
-	if p.comm != c.comm || p.code != c.code || p.stack != c.stack {
+	if p.comm != c.comm || p.traces != c.traces {
 		p.age = 0
 	}
 	switch p.age {
-	case 0, 1, 2, 4, 8:
+	case 0, 1, 2, 4, 8, 16:
 		return true
 	}
-	return p.age >= 16 && (p.age+p.row.PID)%16 == 0 // not all in one scan
+	return false
 }
 
-// inform reads the details. Where that fails the old ones stay: the process is ending, and its row goes at the next scan.
+// lookEvery is how many scans apart each process that may have run is looked at for changes that leave no trace in its
+// counters: of its title, and where the source does not tell them of its user and its control group. Nothing that is
+// shown is wrong for longer.
+const lookEvery = 32
+
+// due tells whether that is in this scan, which is not the same one for all.
+func (p *process) due(scan uint64) bool {
+	return (scan+uint64(p.row.PID))%lookEvery == 0 && p.ran && p.row.State != "Z"
+}
+
+// review looks at those that are due, and reads the details of those that have changed.
+func (t *table) review() {
+	t.source.signs(t.duePIDs, func(i int, sign uint64) {
+		p := t.due[i]
+		p.ran = false
+		if p.sign != sign {
+			p.sign = sign
+			t.renew(p)
+		}
+	})
+	clear(t.due)
+	t.due, t.duePIDs = t.due[:0], t.duePIDs[:0]
+}
+
+// inform takes over what shows another program, and reads the details.
 func (t *table) inform(p *process, c *counts) {
 	if p.comm != c.comm {
 		p.row.Comm = clean(c.comm, maxName)
 	}
-	p.comm, p.code, p.stack = c.comm, c.code, c.stack
-	d, err := t.source.details(c.pid)
+	p.comm, p.traces = c.comm, c.traces
+	t.renew(p)
+}
+
+// renew reads the details. Where that fails the old ones stay: the process is ending, and its row goes at the next scan.
+func (t *table) renew(p *process) {
+	d, err := t.source.details(p.row.PID)
 	if err != nil {
 		return
 	}
-	if d.silent || d.cmdline == "" && c.state == "Z" {
+	if d.silent || d.cmdline == "" && p.row.State == "Z" {
 		d.cmdline, d.argv0 = p.row.Cmdline, p.row.Argv0 // its memory is locked or gone, what it was is not
 	}
 	t.detail(p, d)
@@ -178,17 +215,17 @@ func (t *table) inform(p *process, c *counts) {
 func (t *table) detail(p *process, d details) {
 	p.uid = d.uid
 	p.row.User = t.users.name(d.uid)
+	if d.comm != "" {
+		p.row.Comm = d.comm
+	}
 	p.row.Cmdline, p.row.Argv0, p.row.Unit, p.row.UserUnit = d.cmdline, d.argv0, d.unit, d.userUnit
 }
 
-// list is the rows, by PID: copies, made anew only of those that have changed. Published says that it goes to those who follow.
-func (t *table) list(published bool) []*Process {
-	list := make([]*Process, len(t.order))
+// list is a copy of the rows, by PID. Published says that it goes to those who follow.
+func (t *table) list(published bool) []Process {
+	list := make([]Process, len(t.order))
 	for i, p := range t.order {
-		if p.shown == nil || *p.shown != p.row {
-			p.shown = new(p.row)
-		}
-		list[i] = p.shown
+		list[i] = p.row
 		p.told = p.told || published
 	}
 	return list
