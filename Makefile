@@ -83,8 +83,7 @@ test-browser: build ## test the built program in a real Chromium
 	go test -count=1 -timeout 15m -tags browser -run TestActsInTheBrowser ./cmd/topdeck
 
 .PHONY: soak
-soak: build ## the long forms of the tests, and long fuzzing of every parser
-	TOPDECK_SOAK=1 go test -count=1 -timeout 3h ./...
+soak: ## long fuzzing of every parser
 	$(MAKE) fuzz FUZZ_TIME=2000000x
 
 .PHONY: bench

@@ -31,11 +31,10 @@ func (h *hub) watch(c *liveClient, w Watch) error {
 	}
 	v := h.views[fresh.name]
 	if v == nil {
-		if len(h.views) >= maxViews || h.viewsOf(c.username) >= maxViewsPerAccount {
+		if len(h.views) >= maxViews {
 			return tooMany("too many different views are open", 10*time.Second)
 		}
 		v = fresh
-		v.by = c.username
 		h.lastView++
 		v.id = h.lastView
 	}
@@ -51,22 +50,12 @@ func (h *hub) watch(c *liveClient, w Watch) error {
 			v.release = func() { stop(); released() }
 			return nil
 		}
-		h.advance(v, &tick{sample: h.latest, masked: &h.masked})
+		h.advance(v, &tick{sample: h.latest})
 		if v.topic == "services" {
 			h.servicesChanged()
 		}
 	}
 	return nil
-}
-
-// viewsOf counts the views that an account's clients were the first to watch.
-func (h *hub) viewsOf(username string) (n int) {
-	for _, v := range h.views {
-		if v.by == username {
-			n++
-		}
-	}
-	return n
 }
 
 // unwatch ends a client's watch.
@@ -97,7 +86,7 @@ func (h *hub) unwatchView(v *view, c *liveClient) (release func()) {
 func (h *hub) publish(sample *collector.Sample) {
 	h.mu.Lock()
 	h.latest = sample
-	t := &tick{sample: sample, masked: &h.masked}
+	t := &tick{sample: sample}
 	for _, v := range h.views {
 		h.advance(v, t)
 	}

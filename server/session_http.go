@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -28,7 +29,10 @@ func actorOf(c *fiber.Ctx) Actor {
 
 // sourceOf is the address that the request came from. No header is believed: behind a proxy it is the proxy's.
 func sourceOf(c *fiber.Ctx) string {
-	return addressOf(c.Context().RemoteAddr())
+	if tcp, ok := c.Context().RemoteAddr().(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap().WithZone("").String()
+	}
+	return c.Context().RemoteAddr().String()
 }
 
 // overTLS tells whether the browser speaks TLS with us, or with the proxy at the public URL.

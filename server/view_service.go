@@ -63,7 +63,8 @@ func newHolders(sample *collector.Sample) *holders {
 	if sample == nil {
 		return h
 	}
-	for _, p := range sample.Processes {
+	for i := range sample.Processes {
+		p := &sample.Processes[i]
 		h.byPID[p.PID] = p
 		h.children[p.PPID] = append(h.children[p.PPID], p.PID)
 		if p.Unit != "" && !p.UserUnit { // a unit of a user's manager is another, whatever its name

@@ -20,17 +20,18 @@ type sampleCmd struct {
 	Part     []string      `default:"summary" enum:"host,summary,processes,sockets,services" help:"What to sample: host, summary, processes, sockets or services; several with commas, or given more than once."`
 	Count    int           `default:"1" help:"How many samples; 0 goes on until interrupted."`
 	Interval time.Duration `default:"1s" help:"Time between samples, 100ms to 60s."`
+	Source   string        `default:"auto" enum:"auto,bpf,proc" placeholder:"auto|bpf|proc" help:"Where to read processes from: the kernel's tasks by BPF, /proc, or the best that can be had."`
 }
 
 // sampleLine is one line of topdeck sample; what was not asked for is absent.
 type sampleLine struct {
-	Time      time.Time             `json:"time"`
-	Host      *collector.Host       `json:"host,omitempty"`
-	Summary   *collector.Summary    `json:"summary,omitempty"`
-	Processes *[]*collector.Process `json:"processes,omitempty"`
-	Sockets   *[]*collector.Socket  `json:"sockets,omitempty"`
-	Services  *[]control.Service    `json:"services,omitempty"`
-	Errors    map[string]string     `json:"errors"`
+	Time      time.Time            `json:"time"`
+	Host      *collector.Host      `json:"host,omitempty"`
+	Summary   *collector.Summary   `json:"summary,omitempty"`
+	Processes *[]collector.Process `json:"processes,omitempty"`
+	Sockets   *[]*collector.Socket `json:"sockets,omitempty"`
+	Services  *[]control.Service   `json:"services,omitempty"`
+	Errors    map[string]string    `json:"errors"`
 }
 
 // Run prints one JSON object a sample.
@@ -39,16 +40,16 @@ func (s *sampleCmd) Run(std streams) error {
 		return usageError{errors.New("--count must not be negative; 0 goes on until interrupted")}
 	}
 	logger := slog.New(slog.NewTextHandler(std.err, nil))
-	c, err := collector.New(collector.Config{Interval: s.Interval, Logger: logger})
+	c, err := collector.New(collector.Config{Interval: s.Interval, Source: s.Source, Logger: logger})
 	if err != nil {
-		return usageError{err}
+		return startError(err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	ctx, finish := context.WithCancelCause(ctx)
 	defer finish(nil)
 
-	host := collector.NewHostReader(collector.HostConfig{})
+	host := collector.NewHostReader(collector.HostConfig{Source: c.Source()})
 	manager := control.NewManager(control.Config{Logger: logger})
 	defer manager.Close()
 	parts := s.parts()
@@ -76,6 +77,14 @@ func (s *sampleCmd) Run(std streams) error {
 		return nil
 	}
 	return err
+}
+
+// startError tells a collector's wrong usage from what this host has not.
+func startError(err error) error {
+	if errors.Is(err, collector.ErrNoSource) {
+		return err
+	}
+	return usageError{err}
 }
 
 // parts are those of the collector that the parts asked for stand on.

@@ -39,6 +39,7 @@ type serveCmd struct {
 	Commands    string        `default:"any" enum:"any,off" env:"TOPDECK_COMMANDS" placeholder:"any|off" help:"Whether administrators may run commands on this host: any or off."`
 	LogMaxAge   retention     `name:"log-max-age" default:"400d" env:"TOPDECK_LOG_MAX_AGE" placeholder:"AGE" help:"Age after which records leave the operation log, such as 400d or 36h; 0 keeps all."`
 	LogMaxCount int           `name:"log-max-count" default:"1000000" env:"TOPDECK_LOG_MAX_COUNT" placeholder:"N" help:"How many records the operation log keeps; 0 keeps all."`
+	Source      string        `default:"auto" enum:"auto,bpf,proc" env:"TOPDECK_SOURCE" placeholder:"auto|bpf|proc" help:"Where to read processes from: the kernel's tasks by BPF, /proc, or the best that can be had."`
 	Pprof       string        `env:"TOPDECK_PPROF" placeholder:"ADDRESS:PORT" help:"Serve Go profiles of this program there; a loopback address such as 127.0.0.1:6060."`
 	Config      string        `env:"TOPDECK_CONFIG" placeholder:"FILE" help:"JSON file with values for these flags (default: ${config})."`
 }
@@ -69,9 +70,9 @@ func (s *serveCmd) Run(std streams) error {
 	if err != nil {
 		return err
 	}
-	watch, err := collector.New(collector.Config{Interval: s.Interval, Logger: logger})
+	watch, err := collector.New(collector.Config{Interval: s.Interval, Source: s.Source, Logger: logger})
 	if err != nil {
-		return usageError{err}
+		return startError(err)
 	}
 	details, err := collector.NewDetailer("", "")
 	if err != nil {
@@ -122,7 +123,7 @@ func (s *serveCmd) Run(std streams) error {
 		return err
 	}
 	srv, err := server.New(server.Config{
-		DB: db, DataDir: dir, Collector: watch, Host: collector.NewHostReader(collector.HostConfig{}), Processes: details,
+		DB: db, DataDir: dir, Collector: watch, Host: collector.NewHostReader(collector.HostConfig{Source: watch.Source()}), Processes: details,
 		Log: log, Services: manager, Control: manager, Commands: s.Commands == "any", App: app, PublicURL: public, TLS: tlsConfig != nil, Logger: logger, Now: time.Now,
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ export const host = {
       time: 'Time',
       watching: 'What topdeck reads',
     },
+    sources: { bpf: 'the kernel’s tasks, by BPF', proc: '/proc' } as Record<string, string>,
     noManager: 'none found',
     facts: {
       hostname: 'Host name',

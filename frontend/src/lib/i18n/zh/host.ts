@@ -3,6 +3,7 @@ import type { host as en } from '../en/host'
 export const host: typeof en = {
   host: {
     groups: { system: '系统', hardware: '硬件', time: '时间', watching: '数据来源' },
+    sources: { bpf: '内核任务（BPF）', proc: '/proc' },
     noManager: '未发现',
     facts: {
       hostname: '主机名',
