@@ -24,6 +24,7 @@ type JournalLine struct {
 	Text     string    `json:"text"`
 
 	invocation string // of the unit that wrote it, or that it is about
+	jobResult  string // where it is what systemd says of a job's end
 }
 
 const (
@@ -58,6 +59,16 @@ func (j journal) ofInvocation(ctx context.Context, unit, id string, since time.T
 		}
 		time.Sleep(50 * time.Millisecond) // what a process writes may get there after what systemd says of its end
 	}
+}
+
+// jobResult is what systemd wrote down of the end of a job of a unit, by its number, not before since; "" if it did not.
+func (j journal) jobResult(ctx context.Context, unit, job string, since time.Time) string {
+	j.sync(ctx)
+	lines, _ := j.read(ctx, 1, "_PID=1", "UNIT="+unit, "JOB_ID="+job)
+	if len(lines) == 0 || lines[0].Time.Before(since) {
+		return ""
+	}
+	return lines[0].jobResult
 }
 
 // sync has journald take in what has been written to it. Where that cannot be had, the last lines may be missing.
@@ -140,6 +151,7 @@ func parseJournalLine(b []byte) (JournalLine, bool) {
 		Message  json.RawMessage `json:"MESSAGE"`
 		By       json.RawMessage `json:"_SYSTEMD_INVOCATION_ID"`
 		About    json.RawMessage `json:"INVOCATION_ID"`
+		Job      json.RawMessage `json:"JOB_RESULT"`
 	}
 	if json.Unmarshal(b, &raw) != nil {
 		return JournalLine{}, false
@@ -152,6 +164,7 @@ func parseJournalLine(b []byte) (JournalLine, bool) {
 	if n, err := strconv.Atoi(journalText(raw.Priority)); err == nil {
 		l.Priority = n
 	}
+	l.jobResult = journalText(raw.Job)
 	l.PID, _ = strconv.Atoi(journalText(raw.PID))
 	if l.Program = oneLine(journalText(raw.Program), maxName); l.Program == "" {
 		l.Program = oneLine(journalText(raw.Comm), maxName)

@@ -1,9 +1,11 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"regexp"
 	"strings"
 	"time"
@@ -143,9 +145,9 @@ func (s *systemd) act(ctx context.Context, id, action string) Outcome {
 		}
 		return Outcome{RetStatus: Failed, Message: fmt.Sprintf("cannot %s %s: %s", action, id, reason(err))}
 	}
-	result, err := s.await(ctx, w, conn, job)
+	result, err := s.await(ctx, w, conn, job, since)
 	if err != nil && errors.Is(context.Cause(ctx), errCanceled) {
-		if result, err = s.cancelJob(w, job); err != nil {
+		if result, err = s.cancelJob(w, job, since); err != nil {
 			return interrupted(ctx)
 		}
 		ctx = s.ctx
@@ -162,7 +164,7 @@ func (s *systemd) act(ctx context.Context, id, action string) Outcome {
 }
 
 // cancelJob takes a job off systemd's list and gives its result, which is another one than canceled if it had ended by then.
-func (s *systemd) cancelJob(w *watch, job dbus.ObjectPath) (string, error) {
+func (s *systemd) cancelJob(w *watch, job dbus.ObjectPath, begun time.Time) (string, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, killTime)
 	defer cancel()
 	conn, err := s.reconnected(ctx)
@@ -171,14 +173,14 @@ func (s *systemd) cancelJob(w *watch, job dbus.ObjectPath) (string, error) {
 	}
 	// An error means that it has ended, which the watch hears.
 	_ = conn.Object(sdName, job).CallWithContext(ctx, sdName+".Job.Cancel", 0).Err
-	return s.await(ctx, w, conn, job)
+	return s.await(ctx, w, conn, job, begun)
 }
 
-// lost is the result of a job whose end was not heard.
+// lost is the result of a job whose end was neither heard nor written down.
 const lost = "lost"
 
-// await waits for the end of a job, also over a loss of the connection.
-func (s *systemd) await(ctx context.Context, w *watch, conn *dbus.Conn, job dbus.ObjectPath) (string, error) {
+// await waits for the end of a job that was asked for at begun, also over a loss of the connection.
+func (s *systemd) await(ctx context.Context, w *watch, conn *dbus.Conn, job dbus.ObjectPath, begun time.Time) (string, error) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -204,7 +206,7 @@ func (s *systemd) await(ctx context.Context, w *watch, conn *dbus.Conn, job dbus
 				}
 			default:
 			}
-			return lost, nil
+			return cmp.Or(s.journal.jobResult(ctx, w.unit, path.Base(string(job)), begun), lost), nil
 		}
 	}
 }

@@ -11,25 +11,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// properties1 reads properties of one object. The first error is kept, and all after it are zero.
+// properties1 are the properties of one object, each interface as it was when one of its properties was asked for first. The
+// first error is kept, and all after it are zero.
 type properties1 struct {
 	ctx  context.Context
 	conn *dbus.Conn
 	path dbus.ObjectPath
 	err  error
+	all  map[string]map[string]dbus.Variant // by interface
 }
 
 func (p *properties1) get(iface, name string) any {
+	if p.err == nil && p.all[iface] == nil {
+		ctx, cancel := context.WithTimeout(p.ctx, callTimeout)
+		defer cancel()
+		var all map[string]dbus.Variant
+		p.err = p.conn.Object(sdName, p.path).CallWithContext(ctx, properties+".GetAll", 0, iface).Store(&all)
+		if p.all == nil {
+			p.all = map[string]map[string]dbus.Variant{}
+		}
+		p.all[iface] = all
+	}
 	if p.err != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, callTimeout)
-	defer cancel()
-	var v dbus.Variant
-	if p.err = p.conn.Object(sdName, p.path).CallWithContext(ctx, properties+".Get", 0, iface, name).Store(&v); p.err != nil {
-		return nil
-	}
-	return v.Value()
+	return p.all[iface][name].Value()
 }
 
 func (p *properties1) text(iface, name string) string {
@@ -44,7 +50,7 @@ func (p *properties1) number(iface, name string) int {
 
 // grace is how long a service that has just started is watched: systemd calls the start of a simple one done as soon as
 // its process exists.
-const grace = 80 * time.Millisecond
+const grace = 50 * time.Millisecond
 
 // outcome tells how a job that began at since ended and, where it did not do what was wanted, everything that is known of why.
 func (s *systemd) outcome(ctx context.Context, id, action, result string, since time.Time) Outcome {
@@ -54,14 +60,10 @@ func (s *systemd) outcome(ctx context.Context, id, action, result string, since 
 	}
 	var u properties1
 	look := func() (active string) {
-		u = properties1{ctx: ctx, conn: conn}
+		u = properties1{ctx: ctx, conn: conn, path: unitPath(id)} // systemd loads it when it is not
 		if conn == nil {
 			u.err = err
-			return ""
 		}
-		ctx, cancel := context.WithTimeout(ctx, callTimeout)
-		defer cancel()
-		u.err = conn.Object(sdName, sdPath).CallWithContext(ctx, sdManager+".LoadUnit", 0, id).Store(&u.path)
 		return u.text(sdUnit, "ActiveState")
 	}
 	active := look()
@@ -93,6 +95,9 @@ func (s *systemd) outcome(ctx context.Context, id, action, result string, since 
 			message += ": " + unitResultWords(why)
 		}
 		return Outcome{RetStatus: Succeeded, Message: message}
+	}
+	if result == lost {
+		return Outcome{RetStatus: Interrupted, Message: fmt.Sprintf("%s: the connection to systemd was lost during the %s, and how it ended is not known; it is %s (%s)", id, action, active, sub)}
 	}
 
 	o := Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s %s", id, action, resultWords(result))}
@@ -318,8 +323,6 @@ func resultWords(result string) string {
 		return "was dropped: the unit is gone"
 	case "once":
 		return "was refused: it may be done only once"
-	case lost:
-		return "may have failed: the connection to systemd was lost meanwhile"
 	}
 	return "ended as " + result
 }

@@ -33,6 +33,6 @@ func TestActsInTheBrowser(t *testing.T) {
 		"TOPDECK_ADMIN=admin", "TOPDECK_OPERATOR=operator", "TOPDECK_VIEWER=viewer")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
-		t.Errorf("%v\n%s", err, host.journal())
+		t.Errorf("%v\n%s", err, host.logged())
 	}
 }

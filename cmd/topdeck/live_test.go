@@ -15,6 +15,7 @@ import (
 	"github.com/fasthttp/websocket"
 
 	"topdeck/collector"
+	"topdeck/control"
 )
 
 const testPassword = "correct horse battery"
@@ -34,14 +35,19 @@ func signIn(t *testing.T, s *served, dir, name, role string) string {
 
 // page is one live connection.
 type page struct {
-	t    *testing.T
+	t    testing.TB
 	conn *websocket.Conn
 }
 
 func open(t *testing.T, s *served, cookie string) *page {
 	t.Helper()
+	return openAt(t, s.url, cookie)
+}
+
+func openAt(t testing.TB, url, cookie string) *page {
+	t.Helper()
 	dialer := websocket.Dialer{Subprotocols: []string{"topdeck.v1"}}
-	conn, _, err := dialer.Dial("ws"+strings.TrimPrefix(s.url, "http")+"/api/v1/live", http.Header{"Cookie": {cookie}, "Origin": {s.url}})
+	conn, _, err := dialer.Dial("ws"+strings.TrimPrefix(url, "http")+"/api/v1/live", http.Header{"Cookie": {cookie}, "Origin": {url}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +71,8 @@ type message struct {
 	Total, Matched int
 	Rows, Upsert   []collector.Process
 	Remove         []string
+	Operation      control.Operation
+	Unseen         int
 	Ended          []struct {
 		Key      string
 		ExitCode *int

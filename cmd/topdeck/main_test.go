@@ -85,7 +85,7 @@ func (s *served) stop(t *testing.T) time.Duration {
 	return time.Since(start)
 }
 
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
