@@ -249,6 +249,31 @@ func TestServicesOfSystemd(t *testing.T) {
 
 const insideEnv = "TOPDECK_TEST_INSIDE"
 
+// A system bus lets a connection wait for 128 answers at once.
+func TestMoreServicesThanABusLetsBeAskedForAtOnce(t *testing.T) {
+	t.Parallel()
+	h := sdhost.Boot(t, map[string]string{"td-many@.service": "[Service]\nExecStart=/bin/sleep 1000\n"})
+	var names []string
+	for i := range 150 {
+		names = append(names, fmt.Sprintf("td-many@%d.service", i))
+	}
+	if out, err := h.Command(append([]string{"systemctl", "start"}, names...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	m := NewManager(Config{Root: h.Root, Bus: h.Bus()})
+	defer m.Close()
+	list, reasons := m.Services(t.Context())
+	known := 0
+	for _, s := range list {
+		if strings.HasPrefix(s.Name, "td-many@") && s.MainPID > 0 && slices.Contains(s.Actions, Stop) {
+			known++
+		}
+	}
+	if known != len(names) {
+		t.Errorf("%d of %d services are known whole: %v", known, len(names), reasons)
+	}
+}
+
 // TestWithoutBus is not a test of its own: TestServicesOfSystemd runs it within a host whose dbus is down.
 func TestWithoutBus(t *testing.T) {
 	if os.Getenv(insideEnv) == "" {

@@ -204,7 +204,10 @@ func (v *view) addFile(name string) {
 	v.units[name] = u
 }
 
-// fetch asks for what a list does not tell. All questions are on their way before the first answer is awaited.
+// maxAsked is how many answers are awaited at once. A system bus lets a connection wait for 128 (dbus-daemon(1)).
+const maxAsked = 64
+
+// fetch asks for what a list does not tell. Many questions are on their way before the first answer is awaited.
 //
 // A question about a unit that is not loaded loads it; systemd tells that it did, and soon unloads it again. So nothing
 // may be asked about an inactive unit in answer to such a signal: that would never end.
@@ -214,7 +217,19 @@ func (v *view) fetch(ctx context.Context, units ...*unit) {
 		into any
 	}
 	var asked []question
+	answer := func() {
+		q := asked[0]
+		asked = asked[1:]
+		<-q.call.Done
+		var value dbus.Variant
+		if q.call.Store(&value) == nil { // else the unit is gone, which a signal tells
+			assign(q.into, value)
+		}
+	}
 	ask := func(u *unit, iface, property string, into any) {
+		if len(asked) == maxAsked {
+			answer()
+		}
 		call := v.conn.Object(sdName, u.path).GoWithContext(ctx, properties+".Get", 0, make(chan *dbus.Call, 1), iface, property)
 		asked = append(asked, question{call, into})
 	}
@@ -238,12 +253,8 @@ func (v *view) fetch(ctx context.Context, units ...*unit) {
 			ask(u, sdService, "ExecMainStatus", &u.status)
 		}
 	}
-	for _, q := range asked {
-		<-q.call.Done
-		var value dbus.Variant
-		if q.call.Store(&value) == nil { // else the unit is gone, which a signal tells
-			assign(q.into, value)
-		}
+	for len(asked) > 0 {
+		answer()
 	}
 }
 
