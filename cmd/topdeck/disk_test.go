@@ -58,7 +58,7 @@ func fillDisk(t *testing.T, dir string) string {
 
 // asCaller is a signed-in account on a server that runs as a process.
 func asCaller(t *testing.T, s *served, cookie string) *caller {
-	return &caller{installed: &installed{t: t, url: s.url, client: s.client}, cookie: cookie}
+	return &caller{deck: &deck{t: t, url: s.url, client: s.client, logged: func() []byte { return []byte(s.stderr.String()) }}, cookie: cookie}
 }
 
 // refusedActs has acts tried until one is refused: pages that are free inside of the data file are used first. It returns
@@ -94,7 +94,7 @@ func readsGoOn(t *testing.T, admin *caller, paths ...string) {
 // signInLate signs in while nothing can be written, or not much: then the answer says so.
 func signInLate(t *testing.T, admin *caller, account string, nothing bool) *caller {
 	t.Helper()
-	late := &caller{installed: admin.installed}
+	late := &caller{deck: admin.deck}
 	var session struct{ Warning string }
 	if status, text := late.call("POST", "/session", map[string]string{"username": account, "password": testPassword}, &session); status != http.StatusOK {
 		t.Fatalf("sign-in answers %d %s", status, text)
@@ -298,7 +298,7 @@ func TestAFullDiskUnderTheUnit(t *testing.T) {
 		until(t, "the act before this one has ended", func() bool {
 			var page struct{ Total int }
 			admin.call("GET", "/operations?retStatus=running", nil, &page)
-			return page.Total == 0 || strings.Contains(string(host.journal()), "cannot write")
+			return page.Total == 0 || strings.Contains(string(host.logged()), "cannot write")
 		})
 		before = invocation()
 		return act()

@@ -60,13 +60,25 @@ func TestActsOnARealSystemd(t *testing.T) {
 			t.Error("still active")
 		}
 	})
+	t.Run("a masked one", func(t *testing.T) {
+		host.run("systemctl", "mask", "rescue.service")
+		if op := admin.act("rescue.service", "start"); op.RetStatus != control.Failed || !strings.Contains(op.Message, "masked") {
+			t.Errorf("%s %q", op.RetStatus, op.Message)
+		}
+		host.until("nothing is offered", func() bool {
+			s := admin.service("rescue.service")
+			return s != nil && s.LoadState == "masked" && len(s.Actions) == 0
+		})
+	})
 	t.Run("names are exact", func(t *testing.T) {
 		for _, name := range []string{"echo@1000.service", `dash\x2dname.service`, "systemd:ok.service"} {
 			if op := admin.act(name, "start"); op.RetStatus != control.Succeeded {
 				t.Errorf("start %s: %s", name, op.Message)
 			}
 		}
-		for _, name := range []string{"nosuch.service", "o", "ok*", "ok ", "../ok.service", "-.mount;ls", "echo@.service", "OK.service", "sysv:ok.service"} {
+		for _, name := range []string{"nosuch.service", "o", "ok*", "ok?service", "[o]k.service", "ok ", " ok", "o k.service", "ok.service ok.service", "../ok.service", "..",
+			"/etc/systemd/system/ok.service", "system/ok.service", "ok.service\n", "ok\nok.service", "ok\x00", "-.mount;ls", "ok.service;ls", "$(ls)", "--now",
+			"echo@.service", "echo@", "OK.service", "sysv:ok.service", "systemd:systemd:ok.service", "multi-user.target", "\u202eok.service"} {
 			status, text := admin.call("POST", "/services/"+url.PathEscape(name)+"/actions", map[string]string{"action": "stop"}, nil)
 			if status != http.StatusNotFound && status != http.StatusBadRequest {
 				t.Errorf("stop %q answers %d %s", name, status, text)
