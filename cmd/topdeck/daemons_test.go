@@ -234,6 +234,7 @@ mount -t tmpfs tmpfs /run
 		})
 	}
 
+	ends(admin.act("nginx", "enable"), control.Succeeded, "") // make test has it disabled
 	nginx("inactive", "start", "disable")
 	op := admin.act("nginx", "start")
 	ends(op, control.Succeeded, "")
