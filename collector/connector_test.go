@@ -33,7 +33,7 @@ func find(s *Sample, pid int) *Ended {
 }
 
 func listed(s *Sample, pid int) bool {
-	return slices.ContainsFunc(s.Processes, func(p Process) bool { return p.PID == pid })
+	return slices.ContainsFunc(s.Processes, func(p *Process) bool { return p.PID == pid })
 }
 
 func TestShortLivedProcessesAreSeen(t *testing.T) {
@@ -103,7 +103,7 @@ func TestZombieStaysUntilItIsReaped(t *testing.T) {
 	}
 	for range 3 {
 		s := await(t, samples, "the zombie", func(s *Sample) bool {
-			return slices.ContainsFunc(s.Processes, func(p Process) bool { return p.PID == pid && p.State == "Z" })
+			return slices.ContainsFunc(s.Processes, func(p *Process) bool { return p.PID == pid && p.State == "Z" })
 		})
 		if e := find(s, pid); e != nil {
 			t.Errorf("the zombie is told to have ended: %+v", e)
@@ -124,7 +124,7 @@ func TestFirstThreadThatEndsIsNotTheProcess(t *testing.T) {
 	h := startHelper(t, "headless", "9")
 	for range 3 {
 		s := await(t, samples, "it without its first thread", func(s *Sample) bool {
-			return slices.ContainsFunc(s.Processes, func(p Process) bool { return p.PID == h.pid && p.State == "Z" && p.Threads > 1 })
+			return slices.ContainsFunc(s.Processes, func(p *Process) bool { return p.PID == h.pid && p.State == "Z" && p.Threads > 1 })
 		})
 		if e := find(s, h.pid); e != nil {
 			t.Errorf("it is told to have ended: %+v", e)
@@ -147,7 +147,7 @@ func TestThreadThatExecutesAProgramIsNotAnEnd(t *testing.T) {
 	check(t, "output", h.line(), "ready")
 	for range 3 {
 		s := await(t, samples, "the program", func(s *Sample) bool {
-			return slices.ContainsFunc(s.Processes, func(p Process) bool { return p.PID == h.pid && p.Cmdline == "executed" })
+			return slices.ContainsFunc(s.Processes, func(p *Process) bool { return p.PID == h.pid && p.Cmdline == "executed" })
 		})
 		if e := find(s, h.pid); e != nil {
 			t.Errorf("it is told to have ended: %+v", e)

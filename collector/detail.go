@@ -194,8 +194,8 @@ func missing(c *counts, err error) string {
 // Complete adds what a sample with processes and sockets knows of the process: its CPU percent, its sockets and its
 // children. A sample that does not hold the process, because it is younger, adds the other two.
 func (d *ProcessDetail) Complete(s *Sample) {
-	for i := range s.Processes {
-		switch p := &s.Processes[i]; {
+	for _, p := range s.Processes {
+		switch {
 		case p.PID == d.Process.PID && p.StartTime == d.Process.StartTime:
 			d.Process = *p
 		case p.PPID == d.Process.PID && p.StartTime >= d.Process.StartTime:

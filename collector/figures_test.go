@@ -189,13 +189,12 @@ func TestProcessesAreThoseOfPs(t *testing.T) {
 			t.Fatal(err)
 		}
 		after := ps(t)
-		if !slices.IsSortedFunc(s.Processes, func(a, b Process) int { return a.PID - b.PID }) {
+		if !slices.IsSortedFunc(s.Processes, func(a, b *Process) int { return a.PID - b.PID }) {
 			t.Error("the processes are not in the order of their PIDs")
 		}
 		ours := make(map[int]bool)
 		clear(seen)
-		for i := range s.Processes {
-			p := &s.Processes[i]
+		for _, p := range s.Processes {
 			ours[p.PID] = true
 			b, a := before[p.PID], after[p.PID]
 			if b == nil || a == nil {

@@ -87,11 +87,11 @@ func (f *stage) process(pid, ticks, start int) {
 }
 
 // byPID finds a row.
-func byPID(t *testing.T, rows []Process, pid int) Process {
+func byPID(t *testing.T, rows []*Process, pid int) Process {
 	t.Helper()
 	for _, p := range rows {
 		if p.PID == pid {
-			return p
+			return *p
 		}
 	}
 	t.Fatalf("process %d is not among %d", pid, len(rows))

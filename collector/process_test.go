@@ -51,8 +51,8 @@ func TestProcessesOfAFixture(t *testing.T) {
 		t.Fatalf("%d processes, want %d", len(got), len(want))
 	}
 	for i := range want {
-		if got[i] != want[i] {
-			t.Errorf("process %d is\n%+v, want\n%+v", want[i].PID, got[i], want[i])
+		if *got[i] != want[i] {
+			t.Errorf("process %d is\n%+v, want\n%+v", want[i].PID, *got[i], want[i])
 		}
 	}
 	check(t, "tasks", *table.tasks(), Tasks{Total: 7, Sleeping: 5, Stopped: 1, Zombie: 1})
@@ -284,6 +284,29 @@ func TestResidentSetIsExact(t *testing.T) {
 	for _, e := range source.kept.entries {
 		if e.pid == 300 {
 			t.Error("what is known of a process that ended is kept")
+		}
+	}
+}
+
+// A process that has not changed keeps its row, and what is in a sample stays as it is.
+func TestUnchangedProcessesKeepTheirRows(t *testing.T) {
+	f := newStage(t)
+	f.process(400, 0, 1000)
+	f.process(401, 0, 1000)
+	table := newTable(newProcSource(f.path("proc")), newUsers(f.path("etc")), func() time.Duration { return booted })
+	scan := func() []*Process {
+		t.Helper()
+		if _, err := table.scan(time.Now(), 0); err != nil {
+			t.Fatal(err)
+		}
+		return table.list(true)
+	}
+	first := scan()
+	f.replace("proc/401/stat", "(worker) R", "(worker) S")
+	second := scan()
+	for i := range first {
+		if changed := first[i].PID == 401; (first[i] != second[i]) != changed || changed && (first[i].State != "R" || second[i].State != "S") {
+			t.Errorf("%+v, then %+v", first[i], second[i])
 		}
 	}
 }

@@ -27,9 +27,9 @@ type Sample struct {
 	Time      time.Time
 	Parts     Parts // what this sample holds beyond the cheap summary
 	Summary   Summary
-	Processes []Process // by PID
-	Ended     []Ended   // processes that ended since the sample before, in the order of their end
-	Sockets   []*Socket // a socket that has not changed has the address that it had in the sample before
+	Processes []*Process // by PID; one that has not changed has the address that it had in the sample before
+	Ended     []Ended    // processes that ended since the sample before, in the order of their end
+	Sockets   []*Socket  // the same holds for these
 	// Errors tells, for a part (summary, tasks, processes, events, sockets, owners …) that failed or is incomplete, the reason.
 	// A part that is missing here is whole.
 	Errors map[string]string

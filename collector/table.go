@@ -28,7 +28,8 @@ type table struct {
 // process is one row and what it takes to keep it.
 type process struct {
 	row          Process
-	comm         string // as the kernel gives it
+	shown        *Process // a copy of row, as it was in the last sample
+	comm         string   // as the kernel gives it
 	uid          uint32
 	traces       traces
 	sign         uint64          // of the details, when they were last looked at; 0 before
@@ -221,11 +222,14 @@ func (t *table) detail(p *process, d details) {
 	p.row.Cmdline, p.row.Argv0, p.row.Unit, p.row.UserUnit = d.cmdline, d.argv0, d.unit, d.userUnit
 }
 
-// list is a copy of the rows, by PID. Published says that it goes to those who follow.
-func (t *table) list(published bool) []Process {
-	list := make([]Process, len(t.order))
+// list is the rows, by PID: copies, made anew only of those that have changed. Published says that it goes to those who follow.
+func (t *table) list(published bool) []*Process {
+	list := make([]*Process, len(t.order))
 	for i, p := range t.order {
-		list[i] = p.row
+		if p.shown == nil || *p.shown != p.row {
+			p.shown = new(p.row)
+		}
+		list[i] = p.shown
 		p.told = p.told || published
 	}
 	return list

@@ -1,8 +1,8 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
-	"io"
 	"mime"
 	"net"
 	"net/netip"
@@ -23,14 +23,20 @@ const confirmFor = 5 * time.Minute
 const (
 	localOrigin  = "origin"  // string: the origin that a browser would name for this request's Host
 	localSession = "session" // *Session: who is signed in
+	localConn    = "conn"    // *connection: what it came over
+	localWhole   = "whole"   // the body was read to its end
 )
 
 // front stands before Fiber: whatever the request is, its Host is checked, a panic ends nothing but the request, and the
 // answer carries the security headers.
 func (s *Server) front(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
+		conn := s.connections.of(ctx.Conn())
+		ctx.SetUserValue(localConn, conn)
+		conn.busy.Store(true)
+		defer conn.busy.Store(false)
+		defer s.answerFirst(ctx)
 		defer s.secure(ctx)
-		defer drain(ctx)
 		defer func() {
 			if r := recover(); r != nil {
 				s.cfg.Logger.Error("a handler panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
@@ -59,12 +65,22 @@ func (s *Server) front(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	}
 }
 
-// drain reads what is left of the body. A connection that is closed with something unread is reset, and then the client
-// may never see the answer.
-func drain(ctx *fasthttp.RequestCtx) {
-	if body := ctx.RequestBodyStream(); body != nil {
-		_, _ = io.CopyN(io.Discard, body, maxDrain)
+// answerFirst has an answer sent before the rest of a large body is read, or is not: the answer to a request that is refused
+// need not wait for what its client may never send.
+func (s *Server) answerFirst(ctx *fasthttp.RequestCtx) {
+	const little = 64 << 10 // fasthttp reads that after its answer, and the connection goes on
+	length := ctx.Request.Header.ContentLength()
+	if ctx.UserValue(localWhole) != nil || length >= 0 && length <= little || length < -1 || ctx.Response.IsBodyStream() {
+		return
 	}
+	ctx.Response.Header.SetConnectionClose()
+	ctx.Response.SkipBody = ctx.IsHead()
+	var answer bytes.Buffer
+	if _, err := ctx.Response.WriteTo(&answer); err != nil {
+		return
+	}
+	ctx.HijackSetNoResponse(true)
+	ctx.Hijack(func(conn net.Conn) { s.connections.linger(conn, answer.Bytes()) })
 }
 
 // secure sets the headers that every answer carries.
@@ -180,6 +196,7 @@ func (s *Server) guard(r route) fiber.Handler {
 				return err
 			}
 			c.Locals(localSession, session)
+			connectionOf(c).known.Store(true)
 		}
 		if !r.query {
 			if _, err := parameters(c); err != nil {

@@ -26,14 +26,23 @@ func decode(c *fiber.Ctx, v any) error {
 	var body []byte
 	if stream := c.Context().RequestBodyStream(); stream != nil {
 		var err error
-		if body, err = io.ReadAll(io.LimitReader(stream, int64(limit)+1)); err != nil {
+		connectionOf(c).busy.Store(false) // who sends slowly may have to go
+		body, err = io.ReadAll(io.LimitReader(stream, int64(limit)+1))
+		connectionOf(c).busy.Store(true)
+		if err != nil {
 			return refuse(codeInvalid, "the body did not arrive whole")
 		}
 	}
 	if len(body) > limit {
 		return tooLarge
 	}
+	c.Locals(localWhole, true)
 	return decodeObject(body, v)
+}
+
+func connectionOf(c *fiber.Ctx) *connection {
+	conn, _ := c.Locals(localConn).(*connection)
+	return conn
 }
 
 // decodeObject takes one JSON object and nothing else, and reads it in one way only (RFC 7493): a name is a field's in the

@@ -32,6 +32,11 @@
 // one client alone, which begins with what there is. A goroutine of the hub (stream.go) feeds it, as fast as the client makes room
 // in its queue, so that nothing is lost; a client that makes none for ten seconds is closed.
 //
+// # What comes from strangers
+//
+// Connections that wait for the other side are closed, strangers' first, when there is no room for another one
+// (connections.go). An answer to a large body that is refused does not wait for that body (answerFirst in access.go).
+//
 // # Ownership and concurrency
 //
 // A Server owns its Fiber app, its hub and the sessions; the database, the log, the collector and the service managers

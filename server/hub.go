@@ -16,6 +16,7 @@ const (
 	maxClientsPerSession = 2000
 	maxWatches           = 32  // of one client
 	maxViews             = 512 // of all clients
+	maxViewsPerAccount   = 128 // that its clients were the first to watch
 
 	sweepEvery    = time.Second            // how often sessions are checked
 	touchEvery    = 30 * time.Second       // how often a watched page counts as use of its session
@@ -82,6 +83,7 @@ type hub struct {
 	views    map[string]*view // by name
 	lastView uint64
 	latest   *collector.Sample
+	masked   maskedRows // what viewers see of it
 
 	buffers sync.Pool       // write buffers of connections
 	kick    chan struct{}   // holds one: services may have changed

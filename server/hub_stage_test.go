@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -168,6 +169,7 @@ type stage struct {
 	hub     *hub
 	running []*actor
 	clock   time.Duration
+	rows    []*collector.Process // of the last sample
 }
 
 // actor is one client on the stage.
@@ -240,14 +242,21 @@ func (s *stage) watch(a *actor, w Watch) {
 	synctest.Wait()
 }
 
-// sample publishes a sample of everything, a second later.
+// sample publishes a sample of everything, a second later. As the collector does, it hands on rows that have not changed.
 func (s *stage) sample(processes []collector.Process, ended ...collector.Ended) *collector.Sample {
 	s.clock += time.Second
+	rows := pointers(processes)
+	for i := range rows {
+		if j := slices.IndexFunc(s.rows, func(p *collector.Process) bool { return *p == *rows[i] }); j >= 0 {
+			rows[i] = s.rows[j]
+		}
+	}
+	s.rows = rows
 	sample := &collector.Sample{
 		Time:      time.Unix(1_700_000_000, 0).Add(s.clock),
 		Parts:     collector.PartTasks | collector.PartProcesses | collector.PartSockets,
 		Summary:   collector.Summary{Tasks: &collector.Tasks{Total: len(processes)}, Errors: map[string]string{}},
-		Processes: processes, Ended: ended, Errors: map[string]string{},
+		Processes: rows, Ended: ended, Errors: map[string]string{},
 	}
 	s.hub.publish(sample)
 	synctest.Wait()

@@ -195,6 +195,28 @@ func TestWatchIsRefused(t *testing.T) {
 	})
 }
 
+// TestOneAccountLeavesViewsForOthers asks for ten thousand views.
+func TestOneAccountLeavesViewsForOthers(t *testing.T) {
+	onStage(t, func(t *testing.T, s *stage) {
+		taken := 0
+		for i := range 10_000 / maxWatches {
+			greedy := s.enter("greedy", Viewer)
+			for j := range maxWatches {
+				if s.hub.watch(greedy.liveClient, Watch{ID: fmt.Sprint(j), Topic: "processes", Q: fmt.Sprintf("x%d-%d", i, j)}) == nil {
+					taken++
+				}
+			}
+			synctest.Wait()
+		}
+		if taken != maxViewsPerAccount || len(s.hub.views) != taken {
+			t.Errorf("%d of 10000 views were given, and %d are open; want %d", taken, len(s.hub.views), maxViewsPerAccount)
+		}
+		if err := s.hub.watch(s.enter("ann", Viewer).liveClient, Watch{ID: "p", Topic: "processes"}); err != nil {
+			t.Errorf("another account: %v", err)
+		}
+	})
+}
+
 func TestDifferentViewsAreBounded(t *testing.T) {
 	onStage(t, func(t *testing.T, s *stage) {
 		var last error

@@ -31,10 +31,11 @@ func (h *hub) watch(c *liveClient, w Watch) error {
 	}
 	v := h.views[fresh.name]
 	if v == nil {
-		if len(h.views) >= maxViews {
+		if len(h.views) >= maxViews || h.viewsOf(c.username) >= maxViewsPerAccount {
 			return tooMany("too many different views are open", 10*time.Second)
 		}
 		v = fresh
+		v.by = c.username
 		h.lastView++
 		v.id = h.lastView
 	}
@@ -50,12 +51,22 @@ func (h *hub) watch(c *liveClient, w Watch) error {
 			v.release = func() { stop(); released() }
 			return nil
 		}
-		h.advance(v, &tick{sample: h.latest})
+		h.advance(v, &tick{sample: h.latest, masked: &h.masked})
 		if v.topic == "services" {
 			h.servicesChanged()
 		}
 	}
 	return nil
+}
+
+// viewsOf counts the views that an account's clients were the first to watch.
+func (h *hub) viewsOf(username string) (n int) {
+	for _, v := range h.views {
+		if v.by == username {
+			n++
+		}
+	}
+	return n
 }
 
 // unwatch ends a client's watch.
@@ -86,7 +97,7 @@ func (h *hub) unwatchView(v *view, c *liveClient) (release func()) {
 func (h *hub) publish(sample *collector.Sample) {
 	h.mu.Lock()
 	h.latest = sample
-	t := &tick{sample: sample}
+	t := &tick{sample: sample, masked: &h.masked}
 	for _, v := range h.views {
 		h.advance(v, t)
 	}

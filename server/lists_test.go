@@ -16,7 +16,7 @@ import (
 func playHost(cfg *Config) {
 	host := newFakeHost()
 	host.sample.Time = time.Date(2026, 2, 3, 4, 5, 6, 7_000_000, time.UTC)
-	host.sample.Processes = []collector.Process{process(1, 0), process(2, 50.5), process(10, 7)}
+	host.sample.Processes = pointers([]collector.Process{process(1, 0), process(2, 50.5), process(10, 7)})
 	host.sample.Processes[1].Unit, host.sample.Processes[1].RSS = "web.service", 4096
 	host.sample.Sockets = []*collector.Socket{
 		{Protocol: "tcp", LocalAddress: "0.0.0.0", LocalPort: 443, State: "LISTEN", PID: 2, Program: "p2", Unit: "web.service", Cookie: "11"},
@@ -180,7 +180,7 @@ func TestServicesAreJoined(t *testing.T) {
 		{State: "LISTEN", LocalPort: 80, PID: 22}, {State: "LISTEN", LocalPort: 80, PID: 20}, {State: "ESTABLISHED", LocalPort: 81, PID: 20},
 		{State: "UNCONN", LocalPort: 53, PID: 21}, {State: "UNCONN", PID: 21}, {State: "LISTEN", LocalPort: 443, Unit: "u.service"}, {State: "LISTEN", LocalPort: 90},
 	}
-	sample := &collector.Sample{Processes: tree, Sockets: ports}
+	sample := &collector.Sample{Processes: pointers(tree), Sockets: ports}
 	for _, test := range []struct {
 		name    string
 		service control.Service

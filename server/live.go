@@ -195,14 +195,7 @@ type socketWire struct {
 }
 
 func newSocketWire(conn *websocket.Conn) *socketWire {
-	w := &socketWire{conn: conn, raw: conn.NetConn()}
-	// Closing what fasthttp or TLS put around the connection may do nothing, or wait for the other side.
-	if outer, ok := w.raw.(interface{ UnsafeConn() net.Conn }); ok {
-		w.raw = outer.UnsafeConn()
-	}
-	if outer, ok := w.raw.(interface{ NetConn() net.Conn }); ok {
-		w.raw = outer.NetConn()
-	}
+	w := &socketWire{conn: conn, raw: rawConn(conn.NetConn())}
 	if tcp, ok := w.raw.(syscall.Conn); ok {
 		if raw, err := tcp.SyscallConn(); err == nil {
 			// Without it all works, only a slow client lags more.

@@ -171,7 +171,7 @@ func (c *dialled) closed() int {
 
 func (s *liveServer) publish(processes ...collector.Process) {
 	s.tick++
-	s.hub.publish(&collector.Sample{Time: time.Unix(1_700_000_000+int64(s.tick), 0), Processes: processes, Errors: map[string]string{},
+	s.hub.publish(&collector.Sample{Time: time.Unix(1_700_000_000+int64(s.tick), 0), Processes: pointers(processes), Errors: map[string]string{},
 		Parts:   collector.PartTasks | collector.PartProcesses | collector.PartSockets,
 		Summary: collector.Summary{Tasks: &collector.Tasks{}, Errors: map[string]string{}}})
 }

@@ -22,11 +22,11 @@ import (
 // Bounds of HTTP. They do not hold for a connection that has become a WebSocket.
 const (
 	maxBody         = 1 << 20
-	maxStrangerBody = 16 << 10 // of who is not signed in: a user name and a password
-	maxDrain        = 64 << 20 // what of a refused body is read, so that the client gets to see the answer
-	maxHeaders      = 16 << 10 // browsers send localhost the cookies of every server on it
-	maxConnections  = 4096
-	readTime        = 20 * time.Second // for headers and body together
+	maxStrangerBody = 16 << 10         // of who is not signed in: a user name and a password
+	maxDrain        = 64 << 20         // what of a refused body is read, so that the client gets to see the answer
+	maxHeaders      = 16 << 10         // browsers send localhost the cookies of every server on it
+	headTime        = 10 * time.Second // for a request's headers
+	bodyTime        = 20 * time.Second // for its body
 	writeTime       = time.Minute
 	keepAliveTime   = 2 * time.Minute
 	closeTime       = 4 * time.Second
@@ -64,7 +64,7 @@ type Server struct {
 	setup    setup
 	hub      *hub
 
-	connections connections
+	connections *connections
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -98,6 +98,7 @@ func New(cfg Config) (*Server, error) {
 	accounts.changed = sessions.endStale
 	s := &Server{
 		cfg: cfg, assets: app, accounts: accounts, sessions: sessions, throttle: newThrottle(accounts.now), stop: make(chan struct{}),
+		connections: newConnections(),
 	}
 	s.hub = newHub(cfg.Collector, cfg.Services, sessions, cfg.Logger, app.build)
 	s.hub.control, s.hub.commands = cfg.Control, cfg.Commands
@@ -113,8 +114,8 @@ func New(cfg Config) (*Server, error) {
 		Immutable:                    true, // strings from a Ctx outlive the handler
 		StreamRequestBody:            true, // a body is read, within its limit, when it is known whose it is
 		ReadBufferSize:               maxHeaders,
-		Concurrency:                  maxConnections,
-		ReadTimeout:                  readTime,
+		Concurrency:                  2 * maxConnections, // those closed to make room take a moment to go
+		ReadTimeout:                  headTime,
 		WriteTimeout:                 writeTime,
 		IdleTimeout:                  keepAliveTime,
 		DisablePreParseMultipartForm: true,
@@ -167,8 +168,22 @@ func (s *Server) install() error {
 	// A hijacked connection is closed when we close it, and then at once: a revoked session must really hang up.
 	server.KeepHijackedConns = true
 	server.NoDefaultDate = true // fasthttp's own is kept by a timer of a second; secure sets it
-	s.connections.open = map[net.Conn]struct{}{}
 	server.ConnState = s.connections.follow
+	// A handler is called with the first byte of a body, and for one that is too large without any: fasthttp waits for none
+	// when the client waits too, with "Expect".
+	server.HeaderReceived = func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+		if h.ContentLength() > maxBody {
+			h.Set(fiber.HeaderExpect, "100-continue")
+		}
+		return fasthttp.RequestConfig{ReadTimeout: bodyTime, MaxRequestBodySize: 1}
+	}
+	server.ExpectHandler = func(ctx *fasthttp.RequestCtx) int {
+		if ctx.Request.Header.ContentLength() <= maxBody {
+			return fasthttp.StatusContinue
+		}
+		server.Handler(ctx)
+		return ctx.Response.StatusCode()
+	}
 	return nil
 }
 
@@ -178,7 +193,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		ln.Close()
 		return err
 	}
-	err := s.app.Server().Serve(&patientListener{Listener: ln, logger: s.cfg.Logger, stop: s.stop})
+	err := s.app.Server().Serve(&patientListener{Listener: ln, logger: s.cfg.Logger, stop: s.stop, room: s.connections.room})
 	select {
 	case <-s.stop:
 		return nil
@@ -229,35 +244,8 @@ func (s *Server) Close(ctx context.Context) error {
 	s.hub.close(ctx)
 	grace, cancel := context.WithTimeout(ctx, graceTime)
 	defer cancel()
-	if err := s.app.Server().ShutdownWithContext(grace); err != nil && grace.Err() != nil {
-		s.connections.closeAll() // clients that do not send what they began, or do not read what they asked for
-	}
+	_ = s.app.Server().ShutdownWithContext(grace)
+	s.connections.close() // of clients that do not send what they began, or do not read what they asked for
 	s.keeping.Wait()
 	return nil
-}
-
-// connections are those that have not become WebSockets.
-type connections struct {
-	mu   sync.Mutex
-	open map[net.Conn]struct{}
-}
-
-// follow is fasthttp's ConnState.
-func (c *connections) follow(conn net.Conn, state fasthttp.ConnState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch state {
-	case fasthttp.StateNew:
-		c.open[conn] = struct{}{}
-	case fasthttp.StateHijacked, fasthttp.StateClosed:
-		delete(c.open, conn)
-	}
-}
-
-func (c *connections) closeAll() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for conn := range c.open {
-		conn.Close()
-	}
 }

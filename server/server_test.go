@@ -101,6 +101,7 @@ func startServerIn(t *testing.T, dir string, clock *testClock, edit ...func(*Con
 	if s.Server, err = New(cfg); err != nil {
 		t.Fatal(err)
 	}
+	s.app.Server().MaxIdleWorkerDuration = 100 * time.Millisecond
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"net"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -29,10 +28,7 @@ func actorOf(c *fiber.Ctx) Actor {
 
 // sourceOf is the address that the request came from. No header is believed: behind a proxy it is the proxy's.
 func sourceOf(c *fiber.Ctx) string {
-	if tcp, ok := c.Context().RemoteAddr().(*net.TCPAddr); ok {
-		return tcp.AddrPort().Addr().Unmap().WithZone("").String()
-	}
-	return c.Context().RemoteAddr().String()
+	return addressOf(c.Context().RemoteAddr())
 }
 
 // overTLS tells whether the browser speaks TLS with us, or with the proxy at the public URL.

@@ -195,6 +195,7 @@ func (s *viewState) after(seq uint64) *message {
 
 // view is one topic with one set of arguments and one visibility. All clients that ask for the same share it.
 type view struct {
+	by      string // the account whose client was the first to watch it
 	id      uint64
 	topic   string
 	name    string          // says all three

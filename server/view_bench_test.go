@@ -9,17 +9,24 @@ import (
 	"topdeck/collector"
 )
 
-// benchTick is a host of n processes, of which every eighth changes from one tick to the next.
-func benchTick(n, turn int) *tick {
-	processes := make([]collector.Process, n)
-	for i := range processes {
-		processes[i] = process(i+1, 0)
-		processes[i].RSS, processes[i].StartedAt = uint64(i)<<20, time.Unix(int64(i), 0)
-		if i%8 == 0 {
-			processes[i].CPUPercent = float64(turn%2) + 1
+// benchTicks are those of a host of n processes, of which every eighth changes from one to the next.
+func benchTicks(n int) (ticks [2]*tick) {
+	var rows [2][]*collector.Process
+	for i := range n {
+		p := new(process(i+1, 0))
+		p.RSS, p.StartedAt = uint64(i)<<20, time.Unix(int64(i), 0)
+		for turn := range rows {
+			if i%8 == 0 {
+				p = new(*p)
+				p.CPUPercent = float64(turn) + 1
+			}
+			rows[turn] = append(rows[turn], p)
 		}
 	}
-	return &tick{sample: &collector.Sample{Time: time.Unix(int64(turn), 0), Parts: collector.PartProcesses, Processes: processes}}
+	for turn := range ticks {
+		ticks[turn] = &tick{sample: &collector.Sample{Time: time.Unix(int64(turn), 0), Parts: collector.PartProcesses, Processes: rows[turn]}}
+	}
+	return ticks
 }
 
 func benchView(b *testing.B, w Watch) *view {
@@ -36,7 +43,7 @@ func benchView(b *testing.B, w Watch) *view {
 func BenchmarkTick(b *testing.B) {
 	for _, q := range []string{"", "p1 cpu>0 -user:nobody"} {
 		b.Run(fmt.Sprintf("q=%s", q), func(b *testing.B) {
-			ticks := [2]*tick{benchTick(2000, 0), benchTick(2000, 1)}
+			ticks := benchTicks(2000)
 			v := benchView(b, Watch{Topic: "processes", Q: q, Sort: "cpu"})
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
@@ -89,7 +96,7 @@ func BenchmarkSocketTick(b *testing.B) {
 
 // BenchmarkSnapshot is what a client that comes or falls behind costs, at most once a tick.
 func BenchmarkSnapshot(b *testing.B) {
-	ticks := [2]*tick{benchTick(2000, 0), benchTick(2000, 1)}
+	ticks := benchTicks(2000)
 	v := benchView(b, Watch{Topic: "processes", Sort: "cpu"})
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
@@ -103,7 +110,7 @@ func BenchmarkSnapshot(b *testing.B) {
 }
 
 func BenchmarkQuery(b *testing.B) {
-	rows := benchTick(2000, 0).sample.Processes
+	rows := benchTicks(2000)[0].sample.Processes
 	q, err := compileQuery("p19 cpu>0.5 -user:nobody", processRows().fields)
 	if err != nil {
 		b.Fatal(err)
@@ -111,7 +118,7 @@ func BenchmarkQuery(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for i := range rows {
-			q.matches(&rows[i])
+			q.matches(rows[i])
 		}
 	}
 }

@@ -236,3 +236,23 @@ func sameAsLibrary(t *testing.T, v any, got string) {
 		t.Errorf("written\n%s, by the library\n%s", got, want)
 	}
 }
+
+func TestMaskedRowsKeepTheirAddresses(t *testing.T) {
+	rows := pointers([]collector.Process{process(1, 0), process(2, 0), process(3, 0)})
+	var m maskedRows
+	first := m.of(rows)
+	changed := slices.Clone(rows)
+	changed[1] = new(process(2, 5))
+	second := m.of(changed)
+	if second[0] != first[0] || second[1] == first[1] || second[2] != first[2] || second[1].CPUPercent != 5 {
+		t.Errorf("%v, then %v", first, second)
+	}
+	for i, row := range append(first, second...) {
+		if row.Cmdline != row.Argv0 || rows[i%3].Cmdline == rows[i%3].Argv0 {
+			t.Errorf("a viewer sees %+v", row)
+		}
+	}
+	if m.of(nil) != nil {
+		t.Error("rows that could not be read are none")
+	}
+}

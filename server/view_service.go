@@ -63,8 +63,7 @@ func newHolders(sample *collector.Sample) *holders {
 	if sample == nil {
 		return h
 	}
-	for i := range sample.Processes {
-		p := &sample.Processes[i]
+	for _, p := range sample.Processes {
 		h.byPID[p.PID] = p
 		h.children[p.PPID] = append(h.children[p.PPID], p.PID)
 		if p.Unit != "" && !p.UserUnit { // a unit of a user's manager is another, whatever its name

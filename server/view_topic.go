@@ -13,9 +13,13 @@ type tick struct {
 	sample   *collector.Sample
 	services *frame[control.Service]
 
+	masked    *maskedRows                  // of the ticks before; nil where that does not matter
 	processes [2]*frame[collector.Process] // whole, and as viewers see them
 	sockets   *frame[collector.Socket]
 }
+
+// maskedRows keeps what was made for viewers, so that for them too a row that has not changed keeps its address.
+type maskedRows struct{ whole, masked []*collector.Process }
 
 // newView makes the view that a watch asks for, not yet part of the hub. Errors are *Error.
 func (h *hub) newView(w Watch, role Role) (*view, error) {
@@ -82,9 +86,12 @@ func (t *tick) processFrame(mask bool) *frame[collector.Process] {
 	if *made != nil {
 		return *made
 	}
-	f := &frame[collector.Process]{time: t.sample.Time, rows: pointers(t.sample.Processes), errors: partErrors(t.sample, "processes", "events")}
+	f := &frame[collector.Process]{time: t.sample.Time, rows: t.sample.Processes, errors: partErrors(t.sample, "processes", "events")}
 	if mask {
-		f.rows = pointers(maskProcesses(t.sample.Processes))
+		if t.masked == nil {
+			t.masked = new(maskedRows)
+		}
+		f.rows = t.masked.of(f.rows)
 	}
 	for i := range t.sample.Ended {
 		e := &t.sample.Ended[i]
@@ -119,14 +126,20 @@ func maskProcess(p collector.Process) collector.Process {
 	return p
 }
 
-func maskProcesses(whole []collector.Process) []collector.Process {
+// of gives the rows as viewers see them.
+func (m *maskedRows) of(whole []*collector.Process) []*collector.Process {
 	if whole == nil {
 		return nil
 	}
-	rows := make([]collector.Process, len(whole))
-	for i := range whole {
-		rows[i] = maskProcess(whole[i])
-	}
+	rows := make([]*collector.Process, len(whole))
+	align(m.whole, whole, func(i, j int) {
+		if j >= 0 {
+			rows[i] = m.masked[j]
+		} else {
+			rows[i] = new(maskProcess(*whole[i]))
+		}
+	})
+	m.whole, m.masked = whole, rows
 	return rows
 }
 

@@ -70,7 +70,9 @@ func refusedActs(t *testing.T, act func() (status int, text string)) (done int, 
 		if status == http.StatusAccepted {
 			continue
 		}
-		var e struct{ Error struct{ Code, Message string } }
+		var e struct {
+			Error struct{ Code, Message string }
+		}
 		if err := json.Unmarshal([]byte(text), &e); err != nil || status != http.StatusServiceUnavailable || e.Error.Code != "unavailable" {
 			t.Fatalf("the act answers %d %s, want 503 unavailable", status, text)
 		}

@@ -25,13 +25,13 @@ type sampleCmd struct {
 
 // sampleLine is one line of topdeck sample; what was not asked for is absent.
 type sampleLine struct {
-	Time      time.Time            `json:"time"`
-	Host      *collector.Host      `json:"host,omitempty"`
-	Summary   *collector.Summary   `json:"summary,omitempty"`
-	Processes *[]collector.Process `json:"processes,omitempty"`
-	Sockets   *[]*collector.Socket `json:"sockets,omitempty"`
-	Services  *[]control.Service   `json:"services,omitempty"`
-	Errors    map[string]string    `json:"errors"`
+	Time      time.Time             `json:"time"`
+	Host      *collector.Host       `json:"host,omitempty"`
+	Summary   *collector.Summary    `json:"summary,omitempty"`
+	Processes *[]*collector.Process `json:"processes,omitempty"`
+	Sockets   *[]*collector.Socket  `json:"sockets,omitempty"`
+	Services  *[]control.Service    `json:"services,omitempty"`
+	Errors    map[string]string     `json:"errors"`
 }
 
 // Run prints one JSON object a sample.

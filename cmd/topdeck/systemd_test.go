@@ -16,6 +16,7 @@ func TestActsOnARealSystemd(t *testing.T) {
 		"bad.service":          "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo kaboom-4711 >&2; exit 3'\n",
 		"late.service":         "[Service]\nType=oneshot\nTimeoutStartSec=1s\nExecStart=/bin/sleep 60\n",
 		"stubborn.service":     "[Service]\nTimeoutStopSec=1s\nExecStart=/bin/sh -c 'trap \"\" TERM; while :; do sleep 1; done'\n",
+		"tally.service":        tallyUnit,
 		"echo@.service":        "[Service]\nExecStart=/bin/sleep %i\n",
 		"base.service":         "[Service]\nExecStart=/bin/sleep 1000\n",
 		"above.service":        "[Unit]\nRequires=base.service\nAfter=base.service\n[Service]\nExecStart=/bin/sleep 1000\n",
@@ -119,17 +120,5 @@ func TestActsOnARealSystemd(t *testing.T) {
 			t.Errorf("output %s", text)
 		}
 	})
-	t.Run("an act that topdeck does not outlive is interrupted", func(t *testing.T) {
-		for range 5 {
-			var begun struct{ Operation control.Operation }
-			if status, text := admin.call("POST", "/services/stubborn.service/actions", map[string]string{"action": "restart"}, &begun); status != http.StatusAccepted {
-				t.Fatalf("%d %s", status, text)
-			}
-			host.run("systemctl", "kill", "--signal=KILL", "topdeck.service")
-			host.run("systemctl", "restart", "topdeck.service")
-			if op := admin.end(begun.Operation.ID); op.RetStatus != control.Interrupted {
-				t.Errorf("%+v", op)
-			}
-		}
-	})
+	t.Run("an act that topdeck does not outlive is interrupted", func(t *testing.T) { testKilledInTheMiddle(t, host, admin) })
 }

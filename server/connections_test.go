@@ -25,7 +25,7 @@ func (l *shortOfDescriptors) Accept() (net.Conn, error) {
 func TestListenerGoesOnWithoutDescriptors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := &shortOfDescriptors{}
-		l := &patientListener{Listener: inner, logger: slog.New(slog.DiscardHandler), stop: make(chan struct{})}
+		l := &patientListener{Listener: inner, logger: slog.New(slog.DiscardHandler), stop: make(chan struct{}), room: func() bool { return false }}
 		if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) || inner.asked != 3 {
 			t.Errorf("ended with %v after %d tries; want to go on until it is closed", err, inner.asked)
 		}
