@@ -218,7 +218,7 @@ func TestAReadOnlyLogCanBeRead(t *testing.T) {
 	if _, err := l.Finish(op.ID, Outcome{RetStatus: Failed, Message: "why"}); err == nil {
 		t.Error("Finish worked without a record")
 	}
-	if err := l.Denied("ann", "192.0.2.1", "wrong password"); err == nil {
+	if err := l.Denied("ann", "", "192.0.2.1", "wrong password"); err == nil {
 		t.Error("Denied worked without a record")
 	}
 	if _, err := l.Seen(nil, true, "ann"); err == nil {

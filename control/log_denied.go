@@ -9,7 +9,7 @@ import (
 
 const deniedType = "session.denied"
 
-// maxDenied is how many pairs of account and address get records of their own within a minute. Whoever tries many names
+// maxDenied is how many combinations of account, actor and address get records of their own within a minute. Whoever tries many names
 // from many addresses fills one common record beyond that, not the disk.
 const maxDenied = 100
 
@@ -17,7 +17,7 @@ const maxDenied = 100
 type denials struct {
 	mu     sync.Mutex
 	minute int64
-	sums   map[[2]string]*denial
+	sums   map[[3]string]*denial
 }
 
 type denial struct {
@@ -26,10 +26,11 @@ type denial struct {
 	reason         string
 }
 
-// Denied records a refused sign-in. Those of one account and address within one minute share a record: its first is on
+// Denied records a refused sign-in, or, with an actor, that somebody who was signed in gave a wrong password for the account. Those of
+// one account, actor and address within one minute share a record: its first is on
 // the disk when Denied returns, and so is each time that their number doubles; the rest follows within seconds of the
 // minute's end.
-func (l *Log) Denied(account, address, reason string) error {
+func (l *Log) Denied(account, actor, address, reason string) error {
 	// The rest of a long name would only serve to make it a new one each time.
 	account, address = oneLine(account, 64), oneLine(address, 64)
 	if err := l.sumDenied(false); err != nil {
@@ -38,21 +39,21 @@ func (l *Log) Denied(account, address, reason string) error {
 	d := &l.denied
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	key := [2]string{account, address}
+	key := [3]string{account, actor, address}
 	sum := d.sums[key]
 	if sum == nil && len(d.sums) >= maxDenied {
-		key = [2]string{"(many accounts)", "(many addresses)"}
+		key = [3]string{"(many accounts)", "", "(many addresses)"}
 		sum = d.sums[key]
 	}
 	if sum == nil {
 		op, err := l.record(Entry{
-			LogType: deniedType, Target: key[0], Source: key[1], RetStatus: Failed, Message: deniedMessage(1, reason),
+			LogType: deniedType, Target: key[0], Actor: key[1], Source: key[2], RetStatus: Failed, Message: deniedMessage(1, reason),
 		}, false) // a flood of them would leave no room for others
 		if err != nil {
 			return err
 		}
 		if d.sums == nil {
-			d.sums = map[[2]string]*denial{}
+			d.sums = map[[3]string]*denial{}
 		}
 		d.sums[key] = &denial{id: op.ID, count: 1, written: 1, reason: reason}
 		return nil

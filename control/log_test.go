@@ -223,7 +223,7 @@ func TestRefusedSignInsAreSummed(t *testing.T) {
 	deny := func(account, address string, times int) {
 		t.Helper()
 		for range times {
-			if err := l.Denied(account, address, "wrong password"); err != nil {
+			if err := l.Denied(account, "", address, "wrong password"); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -30,8 +30,9 @@ func CheckName(name string) error {
 // operationLog is where sign-ins and changes of accounts are recorded. It is *control.Log.
 type operationLog interface {
 	Record(control.Entry) (control.Operation, error)
-	// Denied records a refused sign-in; those of one account, address and minute are summed.
-	Denied(account, address, reason string) error
+	// Denied records a refused sign-in, or a wrong password of whoever was signed in as actor; those of one account, actor, address
+	// and minute are summed.
+	Denied(account, actor, address, reason string) error
 }
 
 var _ operationLog = (*control.Log)(nil)
@@ -145,13 +146,13 @@ func (a *Accounts) List() []UserRow {
 }
 
 // verify tells whether an account has this password. It takes as long when there is no such account.
-func (a *Accounts) verify(name, password string) (account, bool, error) {
+func (a *Accounts) verify(how urgency, name, password string) (account, bool, error) {
 	one, known := a.get(name)
 	hash := one.Password
 	if !known {
 		hash = a.nobody
 	}
-	right, err := a.hasher.verify(hash, password)
+	right, err := a.hasher.verify(how, hash, password)
 	return one, known && right, err
 }
 
@@ -355,12 +356,13 @@ func (a *Accounts) record(logType string, by Actor, target, message string) {
 	}
 }
 
-// denied writes down a refused sign-in. What is no user name may be a password in the wrong field: it is not kept.
-func (a *Accounts) denied(name string, source, reason string) {
+// denied writes down a refused sign-in; by has a name when somebody was signed in who gave a wrong password. What is no user
+// name may be a password in the wrong field: it is not kept.
+func (a *Accounts) denied(name string, by Actor, reason string) {
 	if !userName.MatchString(name) {
 		name = "(not a user name)"
 	}
-	if err := a.log.Denied(name, source, reason); err != nil {
+	if err := a.log.Denied(name, by.Name, by.Source, reason); err != nil {
 		a.logger.Error("cannot record a refused sign-in", "error", err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
-	"time"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
@@ -37,63 +37,43 @@ type hashCost struct {
 var fullCost = hashCost{memory: 64 << 10, passes: 3, threads: 1}
 
 const (
-	hashesAtOnce = 2
-	hashesInLine = 16
-	hashWait     = 10 * time.Second
-	saltLength   = 16
-	keyLength    = 32
+	saltLength = 16
+	keyLength  = 32
 )
 
 // hasher makes and checks password hashes, a few at a time: each takes 64 MiB and a core for a good while.
 type hasher struct {
-	cost  hashCost
-	slots chan struct{} // one for each hash that is being made
-	line  chan struct{} // and for each that waits
+	cost hashCost
+	line hashLine
+	made atomic.Int64 // hashes, for those who look whether one was
 }
 
-func newHasher(cost hashCost) *hasher {
-	return &hasher{cost: cost, slots: make(chan struct{}, hashesAtOnce), line: make(chan struct{}, hashesAtOnce+hashesInLine)}
-}
+func newHasher(cost hashCost) *hasher { return &hasher{cost: cost} }
 
-// enter waits for a place. It refuses when too many wait already.
-func (h *hasher) enter() (leave func(), err error) {
-	busy := tooMany("too many passwords are being checked just now", 2*time.Second)
-	select {
-	case h.line <- struct{}{}:
-	default:
-		return nil, busy
+// key makes a hash when it is their turn.
+func (h *hasher) key(how urgency, password string, salt []byte, cost hashCost, length uint32) ([]byte, error) {
+	if err := h.line.enter(how); err != nil {
+		return nil, err
 	}
-	timer := time.NewTimer(hashWait)
-	defer timer.Stop()
-	select {
-	case h.slots <- struct{}{}:
-		return h.leave, nil
-	case <-timer.C:
-		<-h.line
-		return nil, busy
-	}
-}
-
-func (h *hasher) leave() {
-	<-h.slots
-	<-h.line
-	if h.cost == fullCost && len(h.line) == 0 {
-		debug.FreeOSMemory() // 64 MiB that nobody needs until the next sign-in
-	}
+	defer func() {
+		if h.line.leave() && h.cost == fullCost {
+			debug.FreeOSMemory() // 64 MiB that nobody needs until the next sign-in
+		}
+	}()
+	h.made.Add(1)
+	return argon2.IDKey([]byte(password), salt, cost.passes, cost.memory, cost.threads, length), nil
 }
 
 // hash returns the password's hash as a PHC string, which holds the cost and the salt:
 //
 //	$argon2id$v=19$m=65536,t=3,p=1$SALT$KEY
 func (h *hasher) hash(password string) (string, error) {
-	leave, err := h.enter()
+	salt := make([]byte, saltLength)
+	rand.Read(salt)
+	key, err := h.key(trusted, password, salt, h.cost, keyLength)
 	if err != nil {
 		return "", err
 	}
-	defer leave()
-	salt := make([]byte, saltLength)
-	rand.Read(salt)
-	key := argon2.IDKey([]byte(password), salt, h.cost.passes, h.cost.memory, h.cost.threads, keyLength)
 	return phc(h.cost, salt, key), nil
 }
 
@@ -105,17 +85,15 @@ func (h *hasher) nobodysHash() string {
 }
 
 // verify tells whether the password has this hash. An error says that it could not be found out now.
-func (h *hasher) verify(hash, password string) (bool, error) {
+func (h *hasher) verify(how urgency, hash, password string) (bool, error) {
 	cost, salt, key, err := readPHC(hash)
 	if err != nil {
 		return false, err
 	}
-	leave, err := h.enter()
+	got, err := h.key(how, password, salt, cost, uint32(len(key)))
 	if err != nil {
 		return false, err
 	}
-	defer leave()
-	got := argon2.IDKey([]byte(password), salt, cost.passes, cost.memory, cost.threads, uint32(len(key)))
 	return subtle.ConstantTimeCompare(got, key) == 1, nil
 }
 

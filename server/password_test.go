@@ -1,11 +1,8 @@
 package server
 
 import (
-	"errors"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 )
 
 func TestCheckPassword(t *testing.T) {
@@ -41,10 +38,10 @@ func TestRealHash(t *testing.T) {
 	if !strings.HasPrefix(hash, "$argon2id$v=19$m=65536,t=3,p=1$") {
 		t.Errorf("got %s", hash)
 	}
-	if right, err := h.verify(hash, testPassword); !right || err != nil {
+	if right, err := h.verify(fresh, hash, testPassword); !right || err != nil {
 		t.Errorf("the right password: %v %v", right, err)
 	}
-	if right, err := h.verify(hash, testPassword+" "); right || err != nil {
+	if right, err := h.verify(fresh, hash, testPassword+" "); right || err != nil {
 		t.Errorf("a wrong password: %v %v", right, err)
 	}
 }
@@ -54,7 +51,7 @@ func TestRealHash(t *testing.T) {
 func TestKnownHash(t *testing.T) {
 	h := newHasher(testCost)
 	const hash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
-	if right, err := h.verify(hash, "password"); !right || err != nil {
+	if right, err := h.verify(fresh, hash, "password"); !right || err != nil {
 		t.Errorf("got %v %v", right, err)
 	}
 }
@@ -72,7 +69,7 @@ func TestHashesAreSalted(t *testing.T) {
 	if nobody, again := h.nobodysHash(), h.nobodysHash(); one == two || nobody == again {
 		t.Error("two hashes are the same")
 	}
-	if right, err := h.verify(h.nobodysHash(), testPassword); right || err != nil {
+	if right, err := h.verify(fresh, h.nobodysHash(), testPassword); right || err != nil {
 		t.Errorf("nobody's password: %v %v", right, err)
 	}
 }
@@ -92,7 +89,7 @@ func TestBrokenHashes(t *testing.T) {
 		strings.Replace(good, "p=1", "p=0", 1), strings.Replace(good, "p=1", "p=999", 1), strings.Replace(good, "m=8", "m=-8", 1),
 		good + "$", good[:40],
 	} {
-		if right, err := h.verify(bad, testPassword); right || err == nil {
+		if right, err := h.verify(fresh, bad, testPassword); right || err == nil {
 			t.Errorf("%q: got %v %v", bad, right, err)
 		}
 	}
@@ -107,43 +104,4 @@ func FuzzReadPHC(f *testing.F) {
 			t.Errorf("%q is read as %q", text, phc(cost, salt, key))
 		}
 	})
-}
-
-// TestHashingIsBounded fills every place, and the line before them.
-func TestHashingIsBounded(t *testing.T) {
-	h := newHasher(testCost)
-	var leaves []func()
-	for range hashesAtOnce {
-		leave, err := h.enter()
-		if err != nil {
-			t.Fatal(err)
-		}
-		leaves = append(leaves, leave)
-	}
-	var waiting sync.WaitGroup
-	for range hashesInLine {
-		waiting.Go(func() {
-			leave, err := h.enter()
-			if err != nil {
-				t.Errorf("in line: %v", err)
-				return
-			}
-			leave()
-		})
-	}
-	for deadline := time.Now().Add(5 * time.Second); len(h.line) < cap(h.line) && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
-	}
-	_, err := h.verify(h.nobodysHash(), testPassword)
-	var refusal *Error
-	if !errors.As(err, &refusal) || refusal.Code != codeTooMany || refusal.RetryAfter <= 0 {
-		t.Errorf("one too many: got %v", err)
-	}
-	for _, leave := range leaves {
-		leave()
-	}
-	waiting.Wait()
-	if _, err := h.verify(h.nobodysHash(), testPassword); err != nil {
-		t.Errorf("all have left: got %v", err)
-	}
 }

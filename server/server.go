@@ -60,6 +60,7 @@ type Server struct {
 	assets   *assets
 	accounts *Accounts
 	sessions *sessions
+	devices  devices
 	throttle *throttle
 	setup    setup
 	hub      *hub
@@ -95,10 +96,14 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	known, err := NewStorage(cfg.DB, devicesBucket, accounts.now)
+	if err != nil {
+		return nil, err
+	}
 	accounts.changed = sessions.endStale
 	s := &Server{
 		cfg: cfg, assets: app, accounts: accounts, sessions: sessions, throttle: newThrottle(accounts.now), stop: make(chan struct{}),
-		connections: newConnections(),
+		connections: newConnections(), devices: devices{known},
 	}
 	s.hub = newHub(cfg.Collector, cfg.Services, sessions, cfg.Logger, app.build)
 	s.hub.control, s.hub.commands = cfg.Control, cfg.Commands

@@ -262,6 +262,9 @@ func (b *browser) send(method, path string, body any) answer {
 		b.s.t.Fatal(err)
 	}
 	for _, c := range response.Cookies() {
+		if c.Name != cookieName && c.Name != secureCookieName {
+			continue
+		}
 		b.cookie = c.Name + "=" + c.Value
 		if c.Value == "" {
 			b.cookie = ""

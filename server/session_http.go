@@ -2,6 +2,7 @@ package server
 
 import (
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
@@ -21,9 +22,13 @@ func sessionOf(c *fiber.Ctx) *Session {
 	return session
 }
 
-// actorOf is who sent the request, for the record.
+// actorOf is who sent the request, for the record. A stranger has no name.
 func actorOf(c *fiber.Ctx) Actor {
-	return Actor{Name: sessionOf(c).Username, Source: sourceOf(c)}
+	by := Actor{Source: sourceOf(c)}
+	if session := sessionOf(c); session != nil {
+		by.Name = session.Username
+	}
+	return by
 }
 
 // sourceOf is the address that the request came from. No header is believed: behind a proxy it is the proxy's.
@@ -37,26 +42,22 @@ func overTLS(ctx *fasthttp.RequestCtx) bool {
 	return strings.HasPrefix(own, "https://")
 }
 
+// cookieNameOf is the name of the session's cookie.
+func cookieNameOf(ctx *fasthttp.RequestCtx) string {
+	if overTLS(ctx) {
+		return secureCookieName
+	}
+	return cookieName
+}
+
 // tokenOf is the session token that came with the request.
 func tokenOf(ctx *fasthttp.RequestCtx) string {
-	if overTLS(ctx) {
-		return string(ctx.Request.Header.Cookie(secureCookieName))
-	}
-	return string(ctx.Request.Header.Cookie(cookieName))
+	return string(ctx.Request.Header.Cookie(cookieNameOf(ctx)))
 }
 
 // setToken has the browser keep a token; an empty one has it forget the last.
 func setToken(c *fiber.Ctx, token string) {
-	cookie := &fasthttp.Cookie{}
-	cookie.SetKey(cookieName)
-	if overTLS(c.Context()) {
-		cookie.SetKey(secureCookieName)
-		cookie.SetSecure(true)
-	}
-	cookie.SetValue(token)
-	cookie.SetPath("/")
-	cookie.SetHTTPOnly(true)
-	cookie.SetSameSite(fasthttp.CookieSameSiteStrictMode)
+	cookie := newCookie(c, "", token)
 	if token == "" {
 		cookie.SetExpire(fasthttp.CookieExpireDelete)
 	}
@@ -71,28 +72,42 @@ func (s *Server) enter(c *fiber.Ctx, one account) *Session {
 		s.sessions.endID(before.ID)
 	}
 	setToken(c, token)
+	s.rememberDevice(c, one)
 	return session
 }
 
 // checkPassword finds out whether it is the account's, as often as the throttle lets one try. A wrong one is recorded and
 // refused with wrong.
 func (s *Server) checkPassword(c *fiber.Ctx, name, password string, wrong *Error) (account, error) {
-	source, key := sourceOf(c), name
+	key, device, by := name, s.deviceOf(c, name), actorOf(c)
 	if !userName.MatchString(name) {
 		key = ""
 	}
-	attempt, wait := s.throttle.admit("account "+key, source)
+	var attempt *attempt
+	var wait time.Duration
+	if device != "" {
+		attempt, wait = s.throttle.admitDevice(device)
+	} else {
+		attempt, wait = s.throttle.admit("account "+key, by.Source)
+	}
 	if attempt == nil {
-		s.accounts.denied(name, source, "too many attempts")
+		s.accounts.denied(name, by, "too many attempts")
 		return account{}, tooMany("too many wrong passwords", wait)
 	}
-	one, right, err := s.accounts.verify(name, password)
+	how := suspect
+	switch {
+	case device != "" || by.Name != "":
+		how = trusted
+	case attempt.first:
+		how = fresh
+	}
+	one, right, err := s.accounts.verify(how, name, password)
 	switch {
 	case err != nil:
 		attempt.unchecked()
 		return account{}, err
 	case !right:
-		s.accounts.denied(name, source, "wrong user name or password")
+		s.accounts.denied(name, by, "wrong user name or password")
 		return account{}, wrong
 	}
 	attempt.right()

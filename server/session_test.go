@@ -323,7 +323,7 @@ func TestConfirm(t *testing.T) {
 	b.want(204, "POST", "/session/confirm", map[string]string{"password": testPassword})
 	b.want(200, "GET", "/users", nil)
 	got := s.operations()
-	if want := []string{"user.add ann test", "session.login ann ann", "session.denied ann ", "session.confirm ann ann"}; !slices.Equal(got, want) {
+	if want := []string{"user.add ann test", "session.login ann ann", "session.denied ann ann", "session.confirm ann ann"}; !slices.Equal(got, want) {
 		t.Errorf("recorded are %q, want %q", got, want)
 	}
 }

@@ -83,7 +83,7 @@ func (s *Server) setUp(c *fiber.Ctx) error {
 		return err
 	}
 	if err := s.setup.claim(body.Token, s.accounts.now()); err != nil {
-		s.accounts.denied(body.Username, sourceOf(c), "set-up: "+err.Error())
+		s.accounts.denied(body.Username, actorOf(c), "set-up: "+err.Error())
 		return err
 	}
 	one, err := s.accounts.add(body.Username, body.Password, Admin, true)

@@ -164,14 +164,10 @@ func TestSetupIsWonOnceTwice(t *testing.T) {
 // TestSetupFailed: what went wrong in the server does not use the token up.
 func TestSetupFailed(t *testing.T) {
 	s, token := newSetup(t)
-	for range cap(s.accounts.hasher.line) {
-		s.accounts.hasher.line <- struct{}{}
-	}
+	s.accounts.hasher.line.fill()
 	b := s.browser()
 	b.want(429, "POST", "/setup", setupBody(token, "ann", testPassword))
-	for range cap(s.accounts.hasher.line) {
-		<-s.accounts.hasher.line
-	}
+	s.accounts.hasher.line.empty()
 	b.want(201, "POST", "/setup", setupBody(token, "ann", testPassword))
 }
 

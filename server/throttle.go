@@ -25,11 +25,12 @@ var (
 const maxThrottled = 10_000
 
 // throttle slows down those who guess passwords, by account and address together and by address alone, so that nobody
-// can lock the owner of an account out from elsewhere.
+// can lock the owner of an account out from elsewhere. A device that the account has signed in with is slowed by itself alone, so
+// that nobody can from the same address, either.
 type throttle struct {
 	now func() time.Time
 	mu  sync.Mutex
-	// Keys are a pair of account and address, or an empty account and an address.
+	// Keys are a pair of account and address, an empty account and an address, or a device and no address.
 	failures map[[2]string]*failures
 }
 
@@ -46,42 +47,69 @@ func newThrottle(now func() time.Time) *throttle {
 // attempt is a guess that was let through. It counts as failed until it is known to be right, so that many guesses at
 // once are no way around.
 type attempt struct {
-	t                *throttle
-	account, address [2]string
+	t     *throttle
+	keys  [][2]string // the account's or the device's first
+	first bool        // nobody had failed from there of late
 }
 
 // admit lets a guess through, or tells how long to wait.
 func (t *throttle) admit(account, address string) (*attempt, time.Duration) {
 	network := networkOf(address)
-	a := &attempt{t: t, account: [2]string{account, network}, address: [2]string{"", network}}
+	return t.admitBy([2]string{account, network}, [2]string{"", network})
+}
+
+// admitDevice is admit for a device that the account has signed in with.
+func (t *throttle) admitDevice(device string) (*attempt, time.Duration) {
+	return t.admitBy([2]string{"device " + device, ""})
+}
+
+func (t *throttle) admitBy(keys ...[2]string) (*attempt, time.Duration) {
+	a := &attempt{t: t, keys: keys, first: true}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.now()
-	byAccount, byAddress := t.at(a.account, accountPace, now), t.at(a.address, addressPace, now)
-	if wait := max(byAccount.until.Sub(now), byAddress.until.Sub(now)); wait > 0 {
+	var wait time.Duration
+	for _, key := range keys {
+		f := t.at(key, paceOf(key), now)
+		wait = max(wait, f.until.Sub(now))
+		a.first = a.first && f.count == 0
+	}
+	if wait > 0 {
 		return nil, wait
 	}
-	byAccount.fail(accountPace, now)
-	byAddress.fail(addressPace, now)
-	t.failures[a.account], t.failures[a.address] = byAccount, byAddress
+	for _, key := range keys {
+		f := t.at(key, paceOf(key), now)
+		f.fail(paceOf(key), now)
+		t.failures[key] = f
+	}
 	t.bound(now)
 	return a, 0
+}
+
+func paceOf(key [2]string) pace {
+	if key[0] == "" {
+		return addressPace
+	}
+	return accountPace
 }
 
 // right forgets the failures of the account from there, and takes this one back from the address.
 func (a *attempt) right() {
 	a.t.mu.Lock()
 	defer a.t.mu.Unlock()
-	delete(a.t.failures, a.account)
-	a.t.takeBack(a.address)
+	delete(a.t.failures, a.keys[0])
+	for _, key := range a.keys[1:] {
+		a.t.takeBack(key)
+	}
 }
 
 // unchecked takes the failure back: whether the guess was right was not found out.
 func (a *attempt) unchecked() {
 	a.t.mu.Lock()
 	defer a.t.mu.Unlock()
-	a.t.takeBack(a.account)
-	a.t.takeBack(a.address)
+	for _, key := range a.keys {
+		a.t.takeBack(key)
+	}
 }
 
 func (t *throttle) takeBack(key [2]string) {
@@ -126,11 +154,7 @@ func (t *throttle) bound(now time.Time) {
 		return
 	}
 	for key, f := range t.failures {
-		p := accountPace
-		if key[0] == "" {
-			p = addressPace
-		}
-		if f.forgive(p, now); f.count == 0 {
+		if f.forgive(paceOf(key), now); f.count == 0 {
 			delete(t.failures, key)
 		}
 	}

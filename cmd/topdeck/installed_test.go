@@ -162,8 +162,8 @@ func (c *caller) call(method, path string, body, reply any) (status int, text st
 		c.t.Fatalf("%s %s: %v\n%s", method, path, err, c.logged())
 	}
 	defer r.Body.Close()
-	for _, cookie := range r.Cookies() {
-		c.cookie = cookie.Name + "=" + cookie.Value
+	if cookies := r.Cookies(); len(cookies) > 0 { // the session's is the first
+		c.cookie = cookies[0].Name + "=" + cookies[0].Value
 	}
 	answer, err := io.ReadAll(r.Body)
 	if err != nil {
