@@ -3,6 +3,8 @@ package server
 import (
 	"sync"
 	"time"
+
+	fast "github.com/fasthttp/websocket"
 )
 
 // Bounds of one client.
@@ -17,23 +19,23 @@ const (
 	slowWait  = 2 * time.Second // for what is being written to a slow client, so that it can be told why
 )
 
-// wire is the connection below a client. write, ping and close are called by the client's writer only.
+// wire is the connection below a client. try and write are called for one message after the other.
 type wire interface {
+	// try writes a message without waiting; sent is false when write must be called for the rest of it.
+	try(*message) (sent bool, err error)
 	write(*message) error // returns within writeWait
-	ping() error
-	// close tells the other side that nothing follows, and why.
-	close(code int, reason string)
 	// hangUp breaks the connection: whoever reads or writes returns at once. It may be called from anywhere, more than once.
 	hangUp()
 }
 
-// liveClient is one live connection. One goroutine reads what it asks for, another one writes (serve). Events wait in a
-// queue, in order; a client that lets it overflow is hung up on. Views wait as a mark only: what to send, a delta or a
-// snapshot, is decided when the client is ready for it, so that a slow client skips ahead and costs nothing.
+// liveClient is one live connection. One goroutine reads what it asks for; what is for it, the hub's writers write (flush).
+// Events wait in a queue, in order; a client that lets it overflow is hung up on. Views wait as a mark only: what to send, a
+// delta or a snapshot, is decided when the client is ready for it, so that a slow client skips ahead and costs nothing.
 type liveClient struct {
 	session, username string
 	role              Role
 	wire              wire
+	ready             func(*liveClient) // has flush called, soon; it never waits
 
 	mu      sync.Mutex
 	queue   []*message
@@ -45,9 +47,13 @@ type liveClient struct {
 	code    int // with which the connection is closed; 0 when there is nobody to tell
 	reason  string
 	timer   *time.Timer // hangs up when the end takes too long
+	writing bool        // flush was called for, or is at it
+	pinging bool        // a ping is due
+	pinged  time.Time
+	said    bool // why it ended
 
-	ready chan struct{} // holds one: there is something to write
-	over  chan struct{} // closed by end
+	over chan struct{} // closed by end
+	done chan struct{} // closed when it has ended and nothing more is written
 }
 
 // following is what a client has of a view.
@@ -58,58 +64,53 @@ type following struct {
 	marked bool
 }
 
-func newClient(session, username string, role Role, w wire) *liveClient {
+func newClient(session, username string, role Role, w wire, ready func(*liveClient)) *liveClient {
 	return &liveClient{
-		session: session, username: username, role: role, wire: w,
-		watches: make(map[string]*view), follows: make(map[*view]*following),
-		ready: make(chan struct{}, 1), over: make(chan struct{}),
+		session: session, username: username, role: role, wire: w, ready: ready,
+		watches: make(map[string]*view), follows: make(map[*view]*following), pinged: time.Now(),
+		over: make(chan struct{}), done: make(chan struct{}),
 	}
 }
 
-// serve writes until the client ends, then closes the connection. It is the client's one writer.
-func (c *liveClient) serve() {
-	ping := time.NewTicker(pingEvery)
-	defer ping.Stop()
-	for {
-		var err error
-		select {
-		case <-c.over:
-			c.bye()
-			return
-		case <-ping.C:
-			err = c.wire.ping()
-		default:
-			m := c.next()
-			if m == nil {
-				select {
-				case <-c.ready:
-				case <-c.over:
-				case <-ping.C:
-					err = c.wire.ping()
-				}
-				break
-			}
-			err = c.wire.write(m)
-		}
-		if err != nil {
+// flush writes what there is to write, as long as the kernel takes it at once. What must wait is left to a goroutine of its own,
+// which only a client has that is slow (or speaks TLS): so one that waits delays none, and one that does not costs no stack.
+func (c *liveClient) flush() {
+	for m := c.next(); m != nil; m = c.next() {
+		sent, err := c.wire.try(m)
+		switch {
+		case err != nil:
 			c.end(0, err.Error())
+		case !sent:
+			go c.wait(m)
+			return
 		}
 	}
 }
 
-// bye says why the connection ends, if there is still somebody to tell.
-func (c *liveClient) bye() {
-	if code, reason := c.why(); code != 0 {
-		c.wire.close(code, reason)
+// wait goes on with a message that could not be written at once.
+func (c *liveClient) wait(m *message) {
+	if err := c.wire.write(m); err != nil {
+		c.end(0, err.Error())
 	}
+	c.flush()
 }
 
-// next takes what is to be written next: events first, then the view that has waited longest.
+// next takes what is to be written next: events first, then the view that has waited longest; of a client that has ended, why.
+// With nil, flushing is over.
 func (c *liveClient) next() *message {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
+		if c.code != 0 && !c.said {
+			c.said = true
+			return controlMessage(opClose, fast.FormatCloseMessage(c.code, c.reason))
+		}
+		close(c.done) // writing stays true: it is not called for again
 		return nil
+	}
+	if c.pinging {
+		c.pinging = false
+		return controlMessage(opPing, nil)
 	}
 	if len(c.queue) > 0 {
 		m := c.queue[0]
@@ -131,7 +132,19 @@ func (c *liveClient) next() *message {
 			return m
 		}
 	}
+	c.queue, c.marked = nil, nil
+	c.writing = false
 	return nil
+}
+
+// ping has the other side asked whether it is still there, when it was not for pingEvery.
+func (c *liveClient) ping(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.Sub(c.pinged) >= pingEvery-sweepEvery/2 && !c.ended {
+		c.pinged, c.pinging = now, true
+		c.signal()
+	}
 }
 
 // say queues an event that is for this client only.
@@ -180,10 +193,11 @@ func (c *liveClient) mark(f *following) {
 	}
 }
 
+// signal has flush called, unless it was already.
 func (c *liveClient) signal() {
-	select {
-	case c.ready <- struct{}{}:
-	default:
+	if !c.writing {
+		c.writing = true
+		c.ready(c)
 	}
 }
 
@@ -262,6 +276,7 @@ func (c *liveClient) endLocked(code int, reason string) {
 	c.ended, c.code, c.reason = true, code, reason
 	c.queue, c.queued, c.marked = nil, 0, nil
 	close(c.over)
+	c.signal()
 	switch code {
 	case 0:
 		c.wire.hangUp()

@@ -180,7 +180,7 @@ func TestClientsEnd(t *testing.T) {
 		if d.wire.code != closeGoingAway || time.Since(from) > closeWait {
 			t.Errorf("shut down: %d after %v", d.wire.code, time.Since(from))
 		}
-		if err := s.hub.join(newClient("s", "late", Admin, d.wire)); err == nil {
+		if err := s.hub.join(newClient("s", "late", Admin, d.wire, nil)); err == nil {
 			t.Error("a client came in after the close")
 		}
 	})
@@ -204,7 +204,7 @@ func TestClientsAreBounded(t *testing.T) {
 	onStage(t, func(t *testing.T, s *stage) {
 		var clients []*liveClient
 		for range maxClientsPerSession {
-			c := newClient("one", "ann", Admin, &fakeWire{})
+			c := newClient("one", "ann", Admin, &fakeWire{}, func(*liveClient) {})
 			if err := s.hub.join(c); err != nil {
 				t.Fatal(err)
 			}

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -85,13 +86,16 @@ type hub struct {
 	latest   *collector.Sample
 	masked   maskedRows // what viewers see of it
 
-	buffers sync.Pool       // write buffers of connections
-	kick    chan struct{}   // holds one: services may have changed
-	joined  chan struct{}   // holds one: there is a client
-	ctx     context.Context // ends when the hub closes
+	ready   chan *liveClient // have something to be written; each is there once at most
+	kick    chan struct{}    // holds one: services may have changed
+	joined  chan struct{}    // holds one: there is a client
+	ctx     context.Context  // ends when the hub closes
 	cancel  context.CancelFunc
 	workers sync.WaitGroup // the hub's own
-	serving sync.WaitGroup // one for each client
+	writers sync.WaitGroup // which outlive the clients
+
+	endWriters func()
+	serving    sync.WaitGroup // one for each client
 }
 
 // newHub makes a hub that does nothing by itself until start.
@@ -101,8 +105,9 @@ func newHub(c Collector, services ServiceLister, sessions sessionKeeper, logger 
 		ctx: ctx, cancel: cancel, collector: c, services: services, sessions: sessions, logger: logger, build: build,
 		processes: processRows(), sockets: socketRows(), serviced: serviceRows(),
 		clients: make(map[*liveClient]struct{}), sessionN: make(map[string]int), views: make(map[string]*view),
-		kick: make(chan struct{}, 1), joined: make(chan struct{}, 1),
+		ready: make(chan *liveClient, maxClients), kick: make(chan struct{}, 1), joined: make(chan struct{}, 1),
 	}
+	h.endWriters = sync.OnceFunc(func() { close(h.ready) })
 	return h
 }
 
@@ -110,6 +115,13 @@ func newHub(c Collector, services ServiceLister, sessions sessionKeeper, logger 
 func (h *hub) start() {
 	h.workers.Go(h.sweep)
 	h.workers.Go(h.readServices)
+	for range runtime.GOMAXPROCS(0) {
+		h.writers.Go(func() {
+			for c := range h.ready {
+				c.flush()
+			}
+		})
+	}
 }
 
 // close hangs up on every client with 1001, and returns when all are gone or ctx ends.
@@ -124,6 +136,8 @@ func (h *hub) close(ctx context.Context) {
 	go func() {
 		h.serving.Wait()
 		h.workers.Wait()
+		h.endWriters()
+		h.writers.Wait()
 		close(done)
 	}()
 	select {
@@ -158,12 +172,14 @@ func (h *hub) join(c *liveClient) error {
 	if err := h.room(c.session); err != nil {
 		return err
 	}
-	if err := c.say(HelloMessage{Type: "hello", Build: h.build, Username: c.username, Role: c.role, Unseen: h.unseen, Commands: h.commands}); err != nil {
+	hello, err := newMessage(HelloMessage{Type: "hello", Build: h.build, Username: c.username, Role: c.role, Unseen: h.unseen, Commands: h.commands})
+	if err != nil {
 		return err
 	}
 	h.clients[c] = struct{}{}
 	h.sessionN[c.session]++
 	h.serving.Add(1)
+	c.send(hello)
 	select {
 	case h.joined <- struct{}{}:
 	default:
@@ -211,7 +227,7 @@ func (h *hub) reconnect(session string) {
 	}
 }
 
-// sweep hangs up on clients whose session has ended, and lets those that watch something count as use of theirs. While
+// sweep hangs up on clients whose session has ended, lets those that watch something count as use of theirs, and pings them. While
 // there are none it sleeps: each timer that wakes an idle program costs as much as a reading of the host.
 func (h *hub) sweep() {
 	ticker := time.NewTicker(sweepEvery)
@@ -233,8 +249,9 @@ func (h *hub) sweep() {
 			}
 			continue
 		}
-		watching := make(map[string]bool, len(h.sessionN))
+		watching, now := make(map[string]bool, len(h.sessionN)), time.Now()
 		for c := range h.clients {
+			c.ping(now)
 			watching[c.session] = watching[c.session] || c.isWatching()
 		}
 		h.mu.Unlock()

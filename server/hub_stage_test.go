@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -112,6 +113,19 @@ type fakeWire struct {
 	once     sync.Once
 }
 
+func (w *fakeWire) try(m *message) (sent bool, err error) {
+	w.mu.Lock()
+	stalled := w.stalled != nil
+	if m.plain[0] == finished|opClose { // what is said is of interest, also where nobody listens
+		w.code, w.reason = int(binary.BigEndian.Uint16(m.plain[2:])), string(m.plain[4:])
+	}
+	w.mu.Unlock()
+	if stalled {
+		return false, nil
+	}
+	return true, w.write(m)
+}
+
 func (w *fakeWire) write(m *message) error {
 	w.mu.Lock()
 	stalled := w.stalled
@@ -127,24 +141,18 @@ func (w *fakeWire) write(m *message) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	switch m.plain[0] {
+	case finished | opPing:
+		w.pings++
+		return nil
+	case finished | opClose:
+		return nil
+	}
 	w.got = append(w.got, m)
 	if err := w.follower.take(m.data); err != nil && w.broken == nil {
 		w.broken = err
 	}
 	return nil
-}
-
-func (w *fakeWire) ping() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.pings++
-	return nil
-}
-
-func (w *fakeWire) close(code int, reason string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.code, w.reason = code, reason
 }
 
 func (w *fakeWire) hangUp() { w.once.Do(func() { close(w.hungUp) }) }
@@ -176,7 +184,6 @@ type stage struct {
 type actor struct {
 	*liveClient
 	wire *fakeWire
-	done chan struct{}
 	gone bool
 }
 
@@ -210,15 +217,11 @@ func onStage(t *testing.T, play func(t *testing.T, s *stage)) {
 
 func (s *stage) enter(name string, role Role) *actor {
 	s.Helper()
-	a := &actor{wire: &fakeWire{follower: newFollower(), hungUp: make(chan struct{})}, done: make(chan struct{})}
-	a.liveClient = newClient("session of "+name, name, role, a.wire)
+	a := &actor{wire: &fakeWire{follower: newFollower(), hungUp: make(chan struct{})}}
+	a.liveClient = newClient("session of "+name, name, role, a.wire, func(c *liveClient) { s.hub.ready <- c })
 	if err := s.hub.join(a.liveClient); err != nil {
 		s.Fatal(err)
 	}
-	go func() {
-		a.liveClient.serve()
-		close(a.done)
-	}()
 	s.running = append(s.running, a)
 	return a
 }

@@ -8,16 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"runtime/debug"
 	"strings"
-	"syscall"
 	"time"
 
 	fast "github.com/fasthttp/websocket"
 	"github.com/gofiber/contrib/websocket"
 	"github.com/gofiber/fiber/v2"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -29,8 +26,6 @@ const (
 	messageBurst = 128
 	messageRate  = 50
 
-	// compressFrom is the size from which compression is worth it.
-	compressFrom = 512
 	// maxUnsent is how much the kernel holds back for a client before a write waits. Little, so that a client that
 	// is slow skips ahead soon.
 	maxUnsent = 128 << 10
@@ -56,38 +51,41 @@ func (s *Server) openLive(c *fiber.Ctx) error {
 	if err := s.hub.admit(session.ID); err != nil {
 		return err
 	}
-	return websocket.New(func(conn *websocket.Conn) { s.hub.serve(conn, session) }, websocket.Config{
+	deflate := false
+	upgrade := websocket.New(func(conn *websocket.Conn) {
+		w, err := adopt(conn, deflate)
+		if err != nil {
+			s.cfg.Logger.Error("cannot take over a live connection", "error", err)
+			return
+		}
+		go s.hub.serve(w, session) // all that the handshake held on to is free once this returns
+	}, websocket.Config{
 		Subprotocols:      []string{subprotocol},
 		Origins:           []string{"*"}, // see above
 		EnableCompression: true,
-		WriteBufferPool:   &s.hub.buffers,
-		RecoverHandler: func(*websocket.Conn) {
-			if r := recover(); r != nil {
-				s.cfg.Logger.Error("a live connection panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-			}
-		},
-	})(c)
+	})
+	err := upgrade(c)
+	deflate = len(c.Response().Header.Peek(fiber.HeaderSecWebSocketExtensions)) > 0 // known before what is above runs
+	return err
 }
 
-// serve is the life of one connection: it reads what the client asks for until either side has enough. The connection
-// goes back to a pool when serve returns, so nobody uses it then.
-func (h *hub) serve(conn *websocket.Conn, session *Session) {
-	w := newSocketWire(conn)
+// serve is the life of one connection: it reads what the client asks for until either side has enough.
+func (h *hub) serve(w *socketWire, session *Session) {
 	defer w.hangUp()
-	c := newClient(session.ID, session.Username, session.Role, w)
+	defer func() {
+		if r := recover(); r != nil {
+			h.logger.Error("a live connection panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
+	c := newClient(session.ID, session.Username, session.Role, w, func(c *liveClient) { h.ready <- c })
 	if err := h.join(c); err != nil {
-		w.close(closeTryLater, err.Error())
+		_, _ = w.try(controlMessage(opClose, fast.FormatCloseMessage(closeTryLater, err.Error())))
 		return
 	}
 	defer h.leave(c)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		c.serve()
-	}()
 	defer func() {
 		c.end(0, "panic")
-		<-done
+		<-c.done
 		c.stopTimer()
 		code, reason := c.why()
 		h.logger.Debug("a live connection ended", "user", c.username, "code", code, "reason", reason)
@@ -187,55 +185,3 @@ func claimedID(data []byte) string {
 	_ = json.NewDecoder(bytes.NewReader(data)).Decode(&m) // as far as it goes
 	return cmp.Or(m.Watch.ID, m.Unwatch.ID)
 }
-
-// socketWire is a wire over a WebSocket.
-type socketWire struct {
-	conn *websocket.Conn
-	raw  net.Conn // the TCP connection below it
-}
-
-func newSocketWire(conn *websocket.Conn) *socketWire {
-	w := &socketWire{conn: conn, raw: rawConn(conn.NetConn())}
-	if tcp, ok := w.raw.(syscall.Conn); ok {
-		if raw, err := tcp.SyscallConn(); err == nil {
-			// Without it all works, only a slow client lags more.
-			_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent) })
-		}
-	}
-	return w
-}
-
-func (w *socketWire) write(m *message) error {
-	prepared, err := m.prepare()
-	if err != nil {
-		return err
-	}
-	w.conn.EnableWriteCompression(len(m.data) >= compressFrom)
-	if err := w.conn.SetWriteDeadline(time.Now().Add(writeWait)); err != nil {
-		return err
-	}
-	return w.conn.WritePreparedMessage(prepared)
-}
-
-func (w *socketWire) ping() error {
-	return w.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeWait))
-}
-
-func (w *socketWire) close(code int, reason string) {
-	deadline := time.Now().Add(closeWait / 2)
-	if err := w.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), deadline); err != nil {
-		w.hangUp()
-		return
-	}
-	// The other side answers with a close frame of its own, or is not waited for.
-	_ = w.conn.SetReadDeadline(deadline)
-}
-
-// drain reads what is still on its way after a close frame was sent: a connection that is closed with something unread
-// is reset, and then the other side may never see the close frame.
-func (w *socketWire) drain() {
-	_ = w.raw.SetReadDeadline(time.Now().Add(closeWait / 2))
-	_, _ = io.Copy(io.Discard, io.LimitReader(w.raw, 1<<20))
-}
-
-func (w *socketWire) hangUp() { _ = w.raw.Close() }

@@ -365,7 +365,7 @@ func FuzzLiveMessage(f *testing.F) {
 	h := newHub(host, host, host, slog.New(slog.DiscardHandler), "build")
 	f.Cleanup(func() { h.close(context.Background()) })
 	f.Fuzz(func(t *testing.T, text string) {
-		c := newClient("s", "ann", Viewer, &fakeWire{follower: newFollower(), hungUp: make(chan struct{})})
+		c := newClient("s", "ann", Viewer, &fakeWire{follower: newFollower(), hungUp: make(chan struct{})}, func(*liveClient) {})
 		if err := h.join(c); err != nil {
 			t.Fatal(err)
 		}

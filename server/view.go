@@ -1,50 +1,15 @@
 package server
 
 import (
-	"bytes"
-	"encoding/json"
 	"math/bits"
 	"slices"
-	"sync"
 	"sync/atomic"
-
-	"github.com/fasthttp/websocket"
 
 	"topdeck/collector"
 )
 
 // maxRows is how many rows a list or a view shows at most.
 const maxRows = 20_000
-
-// message is one encoded live message. Whoever writes it sends the same bytes, framed and compressed once for all.
-type message struct {
-	data    []byte
-	prepare func() (*websocket.PreparedMessage, error)
-}
-
-func newMessage(v any) (*message, error) {
-	data, err := encode(v)
-	if err != nil {
-		return nil, err
-	}
-	return &message{data: data, prepare: sync.OnceValues(func() (*websocket.PreparedMessage, error) {
-		return websocket.NewPreparedMessage(websocket.TextMessage, data)
-	})}, nil
-}
-
-// encode writes JSON that is never part of a page: < > & stay as they are.
-func encode(v any) ([]byte, error) {
-	if a, ok := v.(appender); ok {
-		return a.appendJSON(nil)
-	}
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimRight(b.Bytes(), "\n"), nil
-}
 
 // selection is what a request makes of the rows of one type: which, in what order, and how many.
 type selection[Row any, Key comparable] struct {
@@ -233,7 +198,7 @@ func (summaryContent) next(id, seq uint64, t *tick) (*viewState, error) {
 	if t.sample == nil || !t.sample.Parts.Has(collector.PartTasks) && t.sample.Errors["tasks"] == "" {
 		return nil, nil
 	}
-	m, err := newMessage(SummaryMessage{Type: "summary", View: id, Seq: seq, Summary: t.sample.Summary})
+	m, err := newViewMessage(SummaryMessage{Type: "summary", View: id, Seq: seq, Summary: t.sample.Summary})
 	if err != nil {
 		return nil, err
 	}

@@ -103,9 +103,7 @@ func BenchmarkSnapshot(b *testing.B) {
 		if err := v.advance(ticks[i%2]); err != nil {
 			b.Fatal(err)
 		}
-		if _, err := v.state.Load().snapshot().prepare(); err != nil {
-			b.Fatal(err)
-		}
+		v.state.Load().snapshot().frame(true)
 	}
 }
 

@@ -51,7 +51,7 @@ func (c *listContent[Row, Key]) next(id, seq uint64, t *tick) (*viewState, error
 	upsert, remove, removed := c.differ(rows)
 	state := &viewState{seq: seq}
 	if seq > 1 {
-		delta, err := newMessage(deltaOf[Row]{DeltaMessage[*Row]{Type: "delta", View: id, Seq: seq, Time: in.time, Total: len(all), Matched: matched,
+		delta, err := newViewMessage(deltaOf[Row]{DeltaMessage[*Row]{Type: "delta", View: id, Seq: seq, Time: in.time, Total: len(all), Matched: matched,
 			Upsert: upsert, Remove: remove, Ended: c.ended(in.ended, rows, removed), Errors: in.errors}, c.append})
 		if err != nil {
 			return nil, err
@@ -61,7 +61,7 @@ func (c *listContent[Row, Key]) next(id, seq uint64, t *tick) (*viewState, error
 	state.snapshot = sync.OnceValue(func() *message {
 		sorted := slices.Clone(rows)
 		c.arrange(sorted)
-		m, err := newMessage(snapshotOf[Row]{SnapshotMessage[*Row]{Type: "snapshot", View: id, Seq: seq, Time: in.time, Total: len(all), Matched: matched,
+		m, err := newViewMessage(snapshotOf[Row]{SnapshotMessage[*Row]{Type: "snapshot", View: id, Seq: seq, Time: in.time, Total: len(all), Matched: matched,
 			Rows: sorted, Errors: in.errors}, c.append})
 		if err != nil {
 			c.logger.Error("cannot encode a snapshot", "error", err)
