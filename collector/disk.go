@@ -1,21 +1,20 @@
 package collector
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/prometheus/procfs"
-	"github.com/prometheus/procfs/blockdevice"
 )
 
 // disks reads /proc/diskstats and knows which of its lines are disks.
 type disks struct {
-	proc, sys string
-	kinds     map[string]diskKind // by name
+	stats procFile
+	sys   string
+	kinds map[string]diskKind // by name
 }
 
 type diskKind uint8
@@ -35,38 +34,50 @@ type diskCounters struct {
 	busy                  time.Duration
 }
 
-// read returns the counters of the disks, in the kernel's order.
+// read returns the counters of the disks (proc_diskstats(5)), in the kernel's order.
 func (d *disks) read() ([]diskCounters, error) {
-	fs, err := blockdevice.NewFS(d.proc, d.sys)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read disks: %w", err)
-	}
-	stats, err := fs.ProcDiskstats()
+	text, err := d.stats.read()
 	if err != nil {
 		return nil, fmt.Errorf("cannot read disks: %w", err)
 	}
 	var list []diskCounters
-	known := make(map[string]diskKind, len(stats))
-	for _, s := range stats {
-		kind, ok := d.kinds[s.DeviceName]
+	known := make(map[string]diskKind, len(d.kinds))
+	for line := range bytes.Lines(text) {
+		// major minor name, then reads, merged, sectors, ms; writes, merged, sectors, ms; in flight, ms busy
+		name, rest := third(line)
+		var n [10]uint64
+		if numbers(rest, n[:]) < len(n) {
+			return nil, unreadable("/proc/diskstats", line)
+		}
+		kind, ok := d.kinds[string(name)]
 		if !ok {
-			if kind, err = d.kind(s.DeviceName); err != nil {
+			if kind, err = d.kind(string(name)); err != nil {
 				return nil, err
 			}
 		}
-		known[s.DeviceName] = kind
+		known[string(name)] = kind
 		if kind == notDisk {
 			continue
 		}
 		list = append(list, diskCounters{
-			name: clean(s.DeviceName, maxName), stacked: kind == stackedDisk,
-			reads: s.ReadIOs, writes: s.WriteIOs,
-			readBytes: s.ReadSectors * procfs.SectorSize, writeBytes: s.WriteSectors * procfs.SectorSize,
-			busy: time.Duration(s.IOsTotalTicks) * time.Millisecond,
+			name: clean(string(name), maxName), stacked: kind == stackedDisk,
+			reads: n[0], readBytes: n[2] * sectorSize, writes: n[4], writeBytes: n[6] * sectorSize, busy: time.Duration(n[9]) * time.Millisecond,
 		})
 	}
 	d.kinds = known // forgets those that went away
 	return list, nil
+}
+
+// sectorSize is the unit of /proc/diskstats, whatever the device's is.
+const sectorSize = 512
+
+// third is the third word of a line, and what follows it.
+func third(line []byte) (word, rest []byte) {
+	for range 3 {
+		line = bytes.TrimLeft(line, " ")
+		word, line, _ = bytes.Cut(line, []byte(" "))
+	}
+	return word, line
 }
 
 // kind looks a device up in sysfs(5), where only whole disks have a folder in block.

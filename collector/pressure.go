@@ -1,30 +1,34 @@
 package collector
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"syscall"
-
-	"github.com/prometheus/procfs"
 )
 
-// pressure reads /proc/pressure, the kernel's pressure stall information.
-func pressure(fs procfs.FS) (*Pressure, error) {
+// pressure reads the three files of /proc/pressure, the kernel's pressure stall information: processor, memory, input and output.
+func pressure(files *[3]procFile) (*Pressure, error) {
 	var p Pressure
-	for _, resource := range []struct {
-		name  string
-		share *PressureShare
-	}{{"cpu", &p.CPU}, {"memory", &p.Memory}, {"io", &p.IO}} {
-		stats, err := fs.PSIStatsForResource(resource.name)
+	for i, share := range [...]*PressureShare{&p.CPU, &p.Memory, &p.IO} {
+		text, err := files[i].read()
 		if err != nil {
 			return nil, pressureError(err)
 		}
-		if stats.Some != nil {
-			resource.share.Some = stats.Some.Avg10
-		}
-		if stats.Full != nil { // the processor has none before Linux 5.13
-			resource.share.Full = stats.Full.Avg10
+		for line := range bytes.Lines(text) {
+			// some avg10=0.00 avg60=0.00 avg300=0.00 total=0; the processor has no line full before Linux 5.13
+			kind, rest, _ := bytes.Cut(line, []byte(" avg10="))
+			average, _, _ := bytes.Cut(rest, []byte(" "))
+			v, ok := fraction(average)
+			switch {
+			case !ok:
+				return nil, unreadable("/proc/pressure", line)
+			case string(kind) == "some":
+				share.Some = v
+			case string(kind) == "full":
+				share.Full = v
+			}
 		}
 	}
 	return &p, nil

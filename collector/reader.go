@@ -109,6 +109,7 @@ func (r *reader) old(now time.Time) bool {
 
 // end gives back all that is held.
 func (r *reader) end() {
+	r.summary.close()
 	r.close()
 	r.sources.close()
 }

@@ -1,12 +1,61 @@
 package collector
 
 import (
-	"maps"
+	"bytes"
+	"fmt"
 	"math"
-	"slices"
 
 	"github.com/prometheus/procfs"
 )
+
+// userHZ is the unit of processor times in /proc: a clock tick of 1/100 s on every architecture that Linux still has (time(7)).
+const userHZ = 100
+
+// coreTimes is a line cpuN of /proc/stat.
+type coreTimes struct {
+	id uint64
+	procfs.CPUStat
+}
+
+// processorTimes reads /proc/stat, proc_stat(5): the times of all processors together and of each, and when the host booted, in
+// seconds since 1970.
+func processorTimes(f *procFile) (all procfs.CPUStat, cores []coreTimes, boot uint64, err error) {
+	text, err := f.read()
+	if err != nil {
+		return all, nil, 0, fmt.Errorf("cannot read processor times: %w", err)
+	}
+	var n [10]uint64 // user nice system idle iowait irq softirq steal guest guest_nice
+	found := false
+	for line := range bytes.Lines(text) {
+		name, rest, _ := bytes.Cut(line, []byte(" "))
+		switch core, isCPU := bytes.CutPrefix(name, []byte("cpu")); {
+		case isCPU:
+			n = [10]uint64{}
+			if numbers(rest, n[:]) < 4 {
+				return all, nil, 0, unreadable("/proc/stat", line)
+			}
+			t := procfs.CPUStat{
+				User: float64(n[0]) / userHZ, Nice: float64(n[1]) / userHZ, System: float64(n[2]) / userHZ, Idle: float64(n[3]) / userHZ,
+				Iowait: float64(n[4]) / userHZ, IRQ: float64(n[5]) / userHZ, SoftIRQ: float64(n[6]) / userHZ, Steal: float64(n[7]) / userHZ,
+				Guest: float64(n[8]) / userHZ, GuestNice: float64(n[9]) / userHZ,
+			}
+			if len(core) == 0 {
+				all, found = t, true
+			} else if id, ok := digits(core); ok {
+				cores = append(cores, coreTimes{id, t})
+			}
+		case string(name) == "btime":
+			if numbers(rest, n[:]) != 1 {
+				return all, nil, 0, unreadable("/proc/stat", line)
+			}
+			boot = n[0]
+		}
+	}
+	if !found {
+		return all, nil, 0, unreadable("/proc/stat", text[:min(len(text), 80)])
+	}
+	return all, cores, boot, nil
+}
 
 // shares tells how the time between two readings was spent, in percent to two decimals that add up to 100. The kernel
 // counts guest time within user and nice, so those two columns hold it already. A time that went back (idle and iowait do,
@@ -40,16 +89,19 @@ func shares(before, after procfs.CPUStat) CPU {
 	}
 }
 
-// busy tells how much of the time between two readings each core worked, in percent, in the order of their numbers. A
-// core that has just come online has no reading before and counts as idle.
-func busy(before, after map[int64]procfs.CPUStat) []float64 {
+// busy tells how much of the time between two readings each core worked, in percent, in the order of their numbers, which is
+// the kernel's. A core that has just come online has no reading before and counts as idle.
+func busy(before, after []coreTimes) []float64 {
 	cores := make([]float64, 0, len(after))
-	for _, id := range slices.Sorted(maps.Keys(after)) {
-		old, ok := before[id]
-		if !ok {
-			old = after[id]
+	for _, now := range after {
+		for len(before) > 0 && before[0].id < now.id {
+			before = before[1:]
 		}
-		s := shares(old, after[id])
+		old := now
+		if len(before) > 0 && before[0].id == now.id {
+			old = before[0]
+		}
+		s := shares(old.CPUStat, now.CPUStat)
 		cores = append(cores, max(0, round(100-s.Idle-s.IOWait)))
 	}
 	return cores

@@ -3,18 +3,17 @@ package collector
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/procfs"
 )
 
-// summaryReader reads the cheap part of a summary: a dozen small files, whatever runs on the host.
+// summaryReader reads the cheap part of a summary: nine small files, whatever runs on the host.
 type summaryReader struct {
-	fs       procfs.FS
-	proc     string
+	stat, memory, load, uptime, network procFile
+	pressure                            [3]procFile // cpu, memory, io
+
 	disks    disks
 	files    *fileSystems
 	counters window[counters]
@@ -26,16 +25,25 @@ type summaryReader struct {
 // counters is what rates are made of.
 type counters struct {
 	cpu        procfs.CPUStat
-	cores      map[int64]procfs.CPUStat
+	cores      []coreTimes
 	disks      []diskCounters
-	interfaces procfs.NetDev
+	interfaces []interfaceCounters
 }
 
 func newSummaryReader(fs procfs.FS, config Config) *summaryReader {
+	in := func(name string) procFile { return procFile{path: filepath.Join(config.Proc, name)} }
 	return &summaryReader{
-		fs: fs, proc: config.Proc,
-		disks: disks{proc: config.Proc, sys: config.Sys},
-		files: newFileSystems(fs),
+		stat: in("stat"), memory: in("meminfo"), load: in("loadavg"), uptime: in("uptime"), network: in("net/dev"),
+		pressure: [3]procFile{in("pressure/cpu"), in("pressure/memory"), in("pressure/io")},
+		disks:    disks{stats: in("diskstats"), sys: config.Sys},
+		files:    newFileSystems(fs),
+	}
+}
+
+// close lets go of the open files.
+func (r *summaryReader) close() {
+	for _, f := range []*procFile{&r.stat, &r.memory, &r.load, &r.uptime, &r.network, &r.pressure[0], &r.pressure[1], &r.pressure[2], &r.disks.stats} {
+		f.close()
 	}
 }
 
@@ -61,13 +69,13 @@ func (r *summaryReader) read(now time.Time) Summary {
 	s.Interfaces = interfaceRates(base.value.interfaces, c.interfaces, over)
 
 	var err error
-	s.Memory, s.Swap, err = memory(r.fs)
+	s.Memory, s.Swap, err = memory(&r.memory)
 	fail("memory", err)
-	s.Load, err = load(r.fs)
+	s.Load, err = load(&r.load)
 	fail("load", err)
-	s.Uptime, err = uptime(r.proc)
+	s.Uptime, err = uptime(&r.uptime)
 	fail("uptime", err)
-	s.Pressure, err = pressure(r.fs)
+	s.Pressure, err = pressure(&r.pressure)
 	fail("pressure", err)
 	s.FileSystems, err = r.files.read(now)
 	fail("fileSystems", err)
@@ -76,16 +84,16 @@ func (r *summaryReader) read(now time.Time) Summary {
 
 // count reads the counters and keeps them to measure from.
 func (r *summaryReader) count(now time.Time, fail func(field string, err error)) (c counters) {
-	stat, err := r.fs.Stat()
+	cpu, cores, boot, err := processorTimes(&r.stat)
 	if err != nil {
-		fail("cpu", fmt.Errorf("cannot read processor times: %w", err))
+		fail("cpu", err)
 		c.cpu, c.cores = r.last.value.cpu, r.last.value.cores
 	} else {
-		c.cpu, c.cores, r.boot = stat.CPUTotal, stat.CPU, stat.BootTime
+		c.cpu, c.cores, r.boot = cpu, cores, boot
 	}
 	c.disks, err = r.disks.read()
 	fail("disks", err)
-	c.interfaces, err = interfaces(r.fs)
+	c.interfaces, err = interfaces(&r.network)
 	fail("interfaces", err)
 	r.counters.add(now, c)
 	r.last = reading[counters]{now, c}
@@ -122,24 +130,36 @@ func (r *summaryReader) point(s *Summary) Point {
 }
 
 // load reads /proc/loadavg, proc_loadavg(5).
-func load(fs procfs.FS) ([3]float64, error) {
-	l, err := fs.LoadAvg()
+func load(f *procFile) (l [3]float64, err error) {
+	text, err := f.read()
 	if err != nil {
-		return [3]float64{}, fmt.Errorf("cannot read the load: %w", err)
+		return l, fmt.Errorf("cannot read the load: %w", err)
 	}
-	return [3]float64{l.Load1, l.Load5, l.Load15}, nil
+	n := 0
+	for word := range bytes.FieldsSeq(text) {
+		v, ok := fraction(word)
+		if !ok || n == len(l) {
+			break
+		}
+		l[n] = v
+		n++
+	}
+	if n < len(l) {
+		return l, unreadable("/proc/loadavg", text)
+	}
+	return l, nil
 }
 
 // uptime reads /proc/uptime, in seconds; proc_uptime(5).
-func uptime(proc string) (float64, error) {
-	data, err := os.ReadFile(filepath.Join(proc, "uptime"))
+func uptime(f *procFile) (float64, error) {
+	text, err := f.read()
 	if err != nil {
 		return 0, fmt.Errorf("cannot read the uptime: %w", err)
 	}
-	first, _, _ := bytes.Cut(data, []byte(" "))
-	seconds, err := strconv.ParseFloat(string(bytes.TrimSpace(first)), 64)
-	if err != nil {
-		return 0, fmt.Errorf("cannot read the uptime: %w", err)
+	first, _, _ := bytes.Cut(text, []byte(" "))
+	seconds, ok := fraction(bytes.TrimSpace(first))
+	if !ok {
+		return 0, unreadable("/proc/uptime", text)
 	}
 	return seconds, nil
 }

@@ -162,7 +162,7 @@ func TestDisksNeedSysfsToBeToldFromPartitions(t *testing.T) {
 func TestMemoryWithoutAvailable(t *testing.T) {
 	f := newStage(t)
 	f.replace("proc/meminfo", "MemAvailable:    5000000 kB\n", "")
-	m, _, err := memory(f.fs())
+	m, _, err := memory(&procFile{path: f.path("proc/meminfo")})
 	if err != nil {
 		t.Fatal(err)
 	}
