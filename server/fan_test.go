@@ -87,7 +87,7 @@ func TestMessagesAreFramedOnce(t *testing.T) {
 				t.Errorf("%d bytes: got %d", n, len(payload))
 			}
 		}
-		if &m.frame(true)[0] != &m.frame(true)[0] {
+		if first, second := m.frame(true), m.frame(true); &first[0] != &second[0] {
 			t.Error("it is compressed for each client anew")
 		}
 	}
