@@ -1,6 +1,9 @@
 package server
 
 import (
+	"errors"
+	"io"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -70,4 +73,29 @@ func TestSocketsHangUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestManySocketsHangUp revokes a session that has a hundred open sockets. TCP must be closed really: the other side reads its end.
+func TestManySocketsHangUp(t *testing.T) {
+	s := startServer(t)
+	admin, b := s.signedIn("root", Admin), s.signedIn("vic", Viewer)
+	var sockets []*dialled
+	for range 100 {
+		c := b.live()
+		c.until("hello", func(f *follower) bool { return f.hello != nil })
+		sockets = append(sockets, c)
+	}
+	started := time.Now()
+	admin.want(200, "PATCH", "/users/vic", map[string]string{"role": "operator"})
+	b.want(401, "POST", "/session/confirm", map[string]string{"password": testPassword}) // an action in flight
+	for _, c := range sockets {
+		if code := c.closed(); code != closeSessionEnded {
+			t.Errorf("closed with %d", code)
+		}
+		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if n, err := c.NetConn().Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("TCP goes on: %d bytes, %v", n, err)
+		}
+	}
+	t.Logf("100 sockets were hung up on within %v of the request", time.Since(started).Round(time.Millisecond))
 }
