@@ -77,7 +77,7 @@ func OpenLog(db *bbolt.DB, cfg LogConfig) (*Log, error) {
 	if l.now == nil {
 		l.now = time.Now
 	}
-	err := careful(l.open)
+	err := Careful(l.open)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the operation log: %w", err)
 	}

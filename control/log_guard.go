@@ -11,9 +11,9 @@ import (
 // errDamaged is wrapped in the error of whatever met pages that make no sense.
 var errDamaged = errors.New("the data file is damaged")
 
-// careful runs f, which uses the database. bbolt panics on pages that make no sense, and a file that was cut short faults
+// Careful runs f, which uses a bbolt database. bbolt panics on pages that make no sense, and a file that was cut short faults
 // when its missing pages are read: both become errors.
-func careful(f func() error) (err error) {
+func Careful(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
@@ -25,5 +25,5 @@ func careful(f func() error) (err error) {
 
 // viewBooks runs f in a reading transaction.
 func viewBooks(db *bbolt.DB, f func(b books) error) error {
-	return careful(func() error { return db.View(func(tx *bbolt.Tx) error { return f(openBooks(tx)) }) })
+	return Careful(func() error { return db.View(func(tx *bbolt.Tx) error { return f(openBooks(tx)) }) })
 }

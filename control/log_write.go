@@ -68,7 +68,7 @@ func (l *Log) write(do func(b books) ([]uint64, error)) error {
 func (l *Log) commit(batch []*change) {
 	for len(batch) > 0 {
 		at, head := 0, l.head
-		err := careful(func() error {
+		err := Careful(func() error {
 			return l.db.Update(func(tx *bbolt.Tx) error {
 				b := openBooks(tx)
 				for at = range batch {

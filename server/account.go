@@ -168,31 +168,33 @@ func (a *Accounts) change(edit func(all map[string]account) error) error {
 	if has(a.all, isAdmin) && !has(next, isAdmin) {
 		return refuse(codeConflict, "this is the last administrator; make another one first")
 	}
-	err := a.db.Update(func(tx *bbolt.Tx) error {
-		users, err := tx.CreateBucketIfNotExists([]byte(usersBucket))
-		if err != nil {
-			return err
-		}
-		for name := range a.all {
-			if _, stays := next[name]; !stays {
-				if err := users.Delete([]byte(name)); err != nil {
-					return err
-				}
-			}
-		}
-		for name, one := range next {
-			if one == a.all[name] {
-				continue
-			}
-			text, err := json.Marshal(one)
+	err := control.Careful(func() error {
+		return a.db.Update(func(tx *bbolt.Tx) error {
+			users, err := tx.CreateBucketIfNotExists([]byte(usersBucket))
 			if err != nil {
 				return err
 			}
-			if err := users.Put([]byte(name), text); err != nil {
-				return err
+			for name := range a.all {
+				if _, stays := next[name]; !stays {
+					if err := users.Delete([]byte(name)); err != nil {
+						return err
+					}
+				}
 			}
-		}
-		return nil
+			for name, one := range next {
+				if one == a.all[name] {
+					continue
+				}
+				text, err := json.Marshal(one)
+				if err != nil {
+					return err
+				}
+				if err := users.Put([]byte(name), text); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	})
 	if err != nil {
 		return unsaved(err)

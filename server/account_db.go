@@ -15,16 +15,21 @@ import (
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+	"golang.org/x/sys/unix"
 )
 
 const (
 	dbFile     = "topdeck.db"
 	dbLockWait = time.Second
-	// dbFormat is raised when an older program could no longer make sense of the file.
-	dbFormat    = 1
+	// dbFormat is raised when an older program could no longer make sense of the file. 2: the operation log keeps its head.
+	dbFormat    = 2
 	metaBucket  = "meta"
 	formatKey   = "format"
 	usersBucket = "users"
+	// mapSize is address space, not memory: within it the file grows without bbolt mapping it anew, for which it would
+	// have to wait for all who read.
+	mapSize = 1 << 30 << (^uint(0) >> 63 * 3) // 8 GiB; 1 GiB on 32 bits
+	growBy  = 1 << 20
 )
 
 // errLocked is wrapped in OpenDB's error when another process holds the database.
@@ -40,6 +45,9 @@ func OpenDB(dir string) (*bbolt.DB, error) {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if err := makeDB(dir, path); err != nil {
+			return nil, fmt.Errorf("cannot make the database: %w", err)
+		}
 	case err != nil:
 		return nil, fmt.Errorf("cannot open the database: %w", err)
 	case !info.Mode().IsRegular():
@@ -52,16 +60,60 @@ func OpenDB(dir string) (*bbolt.DB, error) {
 	return openDB(path, false)
 }
 
+// makeDB makes an empty database. It is there whole or not at all: an empty file at path is one that was damaged, and
+// must not be taken for a first start.
+func makeDB(dir, path string) error {
+	f, err := os.CreateTemp(dir, "."+dbFile+"-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	f.Close()
+	db, err := bbolt.Open(f.Name(), 0o600, nil)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(setFormat(db), db.Close()); err != nil {
+		return err
+	}
+	err = unix.Renameat2(unix.AT_FDCWD, f.Name(), unix.AT_FDCWD, path, unix.RENAME_NOREPLACE)
+	if err != nil && !errors.Is(err, fs.ErrExist) { // another process was faster: its file is as good
+		return err
+	}
+	return nil
+}
+
+// openDB opens a database that is there.
 func openDB(path string, readOnly bool) (db *bbolt.DB, err error) {
-	// bbolt panics on pages that make no sense, and a file that was cut short faults when its missing pages are read.
+	// What checkPages does not look at may still make bbolt panic, or fault.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
 			db, err = nil, damaged(path, r)
 		}
 	}()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: dbLockWait, ReadOnly: readOnly})
+	var broken error
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout: dbLockWait, ReadOnly: readOnly, InitialMmapSize: mapSize,
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			f, err := os.OpenFile(name, flag&^os.O_CREATE, mode)
+			if err != nil {
+				return nil, err
+			}
+			if err = lockFile(f, readOnly); err == nil { // nobody changes it while it is looked at
+				broken = checkPages(f)
+				err = broken
+			}
+			if err != nil {
+				f.Close()
+				return nil, err
+			}
+			return f, nil
+		},
+	})
 	switch {
+	case broken != nil:
+		return nil, damaged(path, broken)
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("cannot open %s: it is %w by %s; stop that first, or name another folder with --data", path, errLocked, lockHolder(path))
 	case errors.As(err, new(*fs.PathError)), errors.As(err, new(syscall.Errno)):
@@ -69,6 +121,7 @@ func openDB(path string, readOnly bool) (db *bbolt.DB, err error) {
 	case err != nil:
 		return nil, damaged(path, err)
 	}
+	db.AllocSize = growBy
 	if err := checkDB(db); err != nil {
 		db.Close()
 		return nil, err
@@ -76,22 +129,33 @@ func openDB(path string, readOnly bool) (db *bbolt.DB, err error) {
 	return db, nil
 }
 
+// lockFile takes the lock that bbolt takes, which is then its own.
+func lockFile(f *os.File, shared bool) error {
+	how := unix.LOCK_EX
+	if shared {
+		how = unix.LOCK_SH
+	}
+	for deadline := time.Now().Add(dbLockWait); ; time.Sleep(50 * time.Millisecond) {
+		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+		if err != unix.EWOULDBLOCK {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return berrors.ErrTimeout
+		}
+	}
+}
+
 func damaged(path string, reason any) error {
-	return fmt.Errorf("cannot read %s: the file is damaged (%v); it was left as it is: move it away to start anew, or put a copy of it back", path, reason)
+	return fmt.Errorf("cannot read %s: the file is damaged (%v); it was left as it is: put a backup in its place with topdeck restore, or move it away to start anew", path, reason)
 }
 
 // checkDB reads what the start depends on, so that damage there shows now, and checks the format.
 func checkDB(db *bbolt.DB) error {
-	stored := 0
+	stored, foreign := 0, false
 	err := db.View(func(tx *bbolt.Tx) error {
-		info, err := os.Stat(db.Path())
-		if err != nil {
-			return fmt.Errorf("cannot open the database: %w", err)
-		}
-		if info.Size() < tx.Size() {
-			return damaged(db.Path(), fmt.Sprintf("it has %d bytes of %d", info.Size(), tx.Size()))
-		}
-		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+		return tx.ForEach(func(name []byte, b *bbolt.Bucket) (err error) {
+			foreign = true
 			switch string(name) {
 			case metaBucket:
 				text := string(b.Get([]byte(formatKey)))
@@ -110,20 +174,26 @@ func checkDB(db *bbolt.DB) error {
 	case stored > dbFormat:
 		return fmt.Errorf("cannot use %s: a newer topdeck wrote it (format %d, this one knows %d); run that version, or name another folder with --data",
 			db.Path(), stored, dbFormat)
+	case stored == 0 && foreign:
+		return fmt.Errorf("cannot use %s: it is the database of another program; move it away, or name another folder with --data", db.Path())
 	case stored == dbFormat || db.IsReadOnly():
 		return nil
 	}
-	err = db.Update(func(tx *bbolt.Tx) error {
+	if err := setFormat(db); err != nil {
+		return fmt.Errorf("cannot write to the database %s: %w", db.Path(), err)
+	}
+	return nil
+}
+
+// setFormat marks the database as one of this format. What is new in it, whoever needs it adds where it is not there.
+func setFormat(db *bbolt.DB) error {
+	return db.Update(func(tx *bbolt.Tx) error {
 		meta, err := tx.CreateBucketIfNotExists([]byte(metaBucket))
 		if err != nil {
 			return err
 		}
 		return meta.Put([]byte(formatKey), []byte(strconv.Itoa(dbFormat)))
 	})
-	if err != nil {
-		return fmt.Errorf("cannot write to the database %s: %w", db.Path(), err)
-	}
-	return nil
 }
 
 // privateFolder makes dir, or sees to it that it is ours and closed to others. A folder with other things in it is not

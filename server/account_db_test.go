@@ -86,9 +86,9 @@ func TestOpenDBRefuses(t *testing.T) {
 			mustWrite(t, filepath.Join(dir, dbFile), strings.Repeat("\x00", 100000))
 		}, "damaged"},
 		"a newer format": {func(t *testing.T, dir string) {
-			setFormat(t, dir, strconv.Itoa(dbFormat+1))
+			writeFormat(t, dir, strconv.Itoa(dbFormat+1))
 		}, "a newer topdeck wrote it"},
-		"no format": {func(t *testing.T, dir string) { setFormat(t, dir, "x") }, "damaged"},
+		"no format": {func(t *testing.T, dir string) { writeFormat(t, dir, "x") }, "damaged"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -120,7 +120,7 @@ func mustWrite(t *testing.T, path, text string) {
 	}
 }
 
-func setFormat(t *testing.T, dir, format string) {
+func writeFormat(t *testing.T, dir, format string) {
 	t.Helper()
 	db, err := OpenDB(dir)
 	if err != nil {

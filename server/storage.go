@@ -6,6 +6,8 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"go.etcd.io/bbolt"
+
+	"topdeck/control"
 )
 
 // Storage is a fiber.Storage in one bucket of a bbolt database, which it shares with others. A value is stored behind
@@ -37,12 +39,14 @@ func NewStorage(db *bbolt.DB, bucket string, now func() time.Time) (*Storage, er
 }
 
 func (s *Storage) update(change func(*bbolt.Bucket) error) error {
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists(s.bucket)
-		if err != nil {
-			return err
-		}
-		return change(b)
+	err := control.Careful(func() error {
+		return s.db.Update(func(tx *bbolt.Tx) error {
+			b, err := tx.CreateBucketIfNotExists(s.bucket)
+			if err != nil {
+				return err
+			}
+			return change(b)
+		})
 	})
 	if err != nil {
 		return unsaved(err)
