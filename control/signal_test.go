@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -97,32 +99,67 @@ func TestNoOtherProcessIsSignalled(t *testing.T) {
 	}
 }
 
-// TestAPIDThatIsUsedAgain signals a process while it ends and another one gets its PID.
+// TestAPIDThatIsUsedAgain signals processes while they end and others get their PIDs, 2,000 times, and 10,000 with
+// TOPDECK_SOAK=1. That is done in a PID namespace of its own, where nobody else takes the next PID.
 func TestAPIDThatIsUsedAgain(t *testing.T) {
-	const lastPID = "/proc/sys/kernel/ns_last_pid"
-	if err := os.WriteFile(lastPID, []byte("100"), 0o644); err != nil {
-		t.Skip("needs the right to choose the next PID:", err)
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, for a namespace of its own")
 	}
-	tries := 40
+	cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child",
+		os.Args[0], "-test.run=^TestAPIDThatIsUsedAgainWithin$", "-test.v")
+	cmd.Env = append(os.Environ(), insideEnv+"=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: TestAPIDThatIsUsedAgainWithin") {
+		t.Errorf("%v: %s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, " tries") {
+			t.Log(strings.TrimSpace(line))
+		}
+	}
+}
+
+// TestAPIDThatIsUsedAgainWithin is not a test of its own: TestAPIDThatIsUsedAgain runs it within its namespace.
+func TestAPIDThatIsUsedAgainWithin(t *testing.T) {
+	if os.Getenv(insideEnv) == "" {
+		t.Skip("runs only as a part of TestAPIDThatIsUsedAgain")
+	}
+	const atOnce = 16 // most of a try is waiting
+	tries := 2000
 	if os.Getenv("TOPDECK_SOAK") != "" {
-		tries = 2000
+		tries = 10_000
 	}
-	l := openLog(t, LogConfig{})
+	l := openLog(t, LogConfig{MaxCount: 1000})
 	m := NewManager(Config{Log: l})
 	defer m.Close()
-	reused := 0
-	for range tries {
-		victim := exec.Command("sleep", "1000")
-		if err := victim.Start(); err != nil {
-			t.Fatal(err)
+	var starting sync.Mutex // the next PID is chosen, and then used
+	// sleeper starts a process that sleeps, with that PID, or one of the next if a thread of ours just took it.
+	sleeper := func(pid int) *exec.Cmd {
+		starting.Lock()
+		defer starting.Unlock()
+		if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(pid-1)), 0o644); err != nil {
+			t.Error(err)
+		}
+		cmd := exec.Command("sleep", "1000")
+		if err := cmd.Start(); err != nil {
+			t.Error(err)
+			return nil
+		}
+		return cmd
+	}
+	// try tells whether the PID was used again. Each has PIDs to itself: what others start must not take one at once.
+	try := func(n int) bool {
+		victim := sleeper(1000 + 20*(n%1500))
+		if victim == nil {
+			return false
 		}
 		pid := victim.Process.Pid
 		start, _, err := m.processStart(pid)
 		if err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
-		done := make(chan struct{})
-		stop := make(chan struct{})
+		stop, done := make(chan struct{}), make(chan struct{})
 		go func() { // never KILL or TERM before its end: what is hit after it must be somebody else
 			defer close(done)
 			for {
@@ -131,23 +168,21 @@ func TestAPIDThatIsUsedAgain(t *testing.T) {
 					return
 				default:
 					m.Signal(ann, pid, start, "USR1")
+					time.Sleep(time.Millisecond)
 				}
 			}
 		}()
 		victim.Wait()                     // USR1 ends it
 		time.Sleep(30 * time.Millisecond) // two ticks, and one for rounding
-		os.WriteFile(lastPID, []byte(strconv.Itoa(pid-1)), 0o644)
-		other := exec.Command("sleep", "1000")
-		if err := other.Start(); err != nil {
-			t.Fatal(err)
+		other := sleeper(pid)
+		if other == nil {
+			return false
 		}
-		if other.Process.Pid == pid {
-			reused++
-			_, err = m.Signal(ann, pid, start, "USR1")
-		}
+		_, err = m.Signal(ann, pid, start, "USR1")
 		close(stop)
 		<-done
-		if other.Process.Pid == pid && !errors.Is(err, ErrConflict) {
+		reused := other.Process.Pid == pid
+		if reused && !errors.Is(err, ErrConflict) {
 			t.Errorf("another process has PID %d: %v, want ErrConflict", pid, err)
 		}
 		if err := other.Process.Kill(); err != nil {
@@ -155,12 +190,26 @@ func TestAPIDThatIsUsedAgain(t *testing.T) {
 		}
 		other.Wait()
 		if got := other.ProcessState.Sys().(syscall.WaitStatus).Signal(); got != syscall.SIGKILL {
-			t.Fatalf("the other process was ended by %v", got)
+			t.Errorf("the other process was ended by %v", got)
 		}
+		return reused
 	}
-	if reused < tries/4 {
-		t.Errorf("only %d of %d PIDs were used again", reused, tries)
+	var next, reused atomic.Int64
+	var workers sync.WaitGroup
+	for range atOnce {
+		workers.Go(func() {
+			for n := next.Add(1); n <= int64(tries) && !t.Failed(); n = next.Add(1) {
+				if try(int(n)) {
+					reused.Add(1)
+				}
+			}
+		})
 	}
+	workers.Wait()
+	if n := reused.Load(); n < int64(tries)*9/10 {
+		t.Errorf("only %d of %d PIDs were used again", n, tries)
+	}
+	t.Logf("%d tries, %d PIDs used again, no wrong process signalled", tries, reused.Load())
 }
 
 func TestRestarts(t *testing.T) {
