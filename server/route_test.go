@@ -1,14 +1,21 @@
 package server
 
 import (
+	"cmp"
+	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fasthttp/websocket"
+
+	"topdeck/control"
 )
 
-// expectedRules is written by hand, from the contract: who may use a route, and whether the password must have been given
-// just before. A route that is not here is a mistake, and so is one that is here only.
+// expectedRules is written by hand, from the contract: who may use a route, or watch a topic, and whether the password must have
+// been given just before; with what follows a route where that decides. What is not here is a mistake, and so is what is here only.
 var expectedRules = map[string]string{
 	"POST /setup":           "anybody",
 	"POST /session":         "anybody",
@@ -26,13 +33,13 @@ var expectedRules = map[string]string{
 	"GET /summary":                 "viewer",
 	"GET /summary/history":         "viewer",
 	"GET /processes":               "viewer",
-	"GET /processes/:pid":          "operator", // its environment: TestProcessInDepth
+	"GET /processes/:pid":          "operator",
 	"GET /sockets":                 "viewer",
 	"GET /services":                "viewer",
 	"GET /services/:name":          "viewer",
 	"GET /services/:name/journal":  "operator",
 	"POST /services/:name/actions": "operator",
-	"POST /processes/:pid/signals": "admin", // KILL: confirmed, TestSignals
+	"POST /processes/:pid/signals": "admin",
 	"POST /commands":               "admin, confirmed",
 	"GET /operations/:id/output":   "admin",
 	"POST /operations/:id/cancel":  "admin",
@@ -41,22 +48,44 @@ var expectedRules = map[string]string{
 	"POST /operations/seen":        "operator",
 	"GET /operations/export":       "admin",
 	"GET /live":                    "viewer",
-}
 
-var expectedTopics = map[string]string{
-	"summary":   "viewer",
-	"processes": "viewer",
-	"sockets":   "viewer",
-	"services":  "viewer",
-	"journal":   "operator",
-	"output":    "admin",
+	"GET /processes/:pid?environment=true": "admin, confirmed",
+
+	`POST /services/:name/actions {"action":"start"}`:        "operator",
+	`POST /services/:name/actions {"action":"stop"}`:         "operator",
+	`POST /services/:name/actions {"action":"restart"}`:      "operator",
+	`POST /services/:name/actions {"action":"reload"}`:       "operator",
+	`POST /services/:name/actions {"action":"enable"}`:       "operator",
+	`POST /services/:name/actions {"action":"disable"}`:      "operator",
+	`POST /services/:name/actions {"action":"reset-failed"}`: "operator",
+
+	`POST /processes/:pid/signals {"startTime":1,"signal":"TERM"}`:    "admin",
+	`POST /processes/:pid/signals {"startTime":1,"signal":"HUP"}`:     "admin",
+	`POST /processes/:pid/signals {"startTime":1,"signal":"INT"}`:     "admin",
+	`POST /processes/:pid/signals {"startTime":1,"signal":"USR1"}`:    "admin",
+	`POST /processes/:pid/signals {"startTime":1,"signal":"USR2"}`:    "admin",
+	`POST /processes/:pid/signals {"startTime":1,"signal":"STOP"}`:    "admin",
+	`POST /processes/:pid/signals {"startTime":1,"signal":"CONT"}`:    "admin",
+	`POST /processes/:pid/signals {"startTime":1,"signal":"KILL"}`:    "admin, confirmed",
+	`POST /processes/:pid/signals {"startTime":1,"signal":"SIGKILL"}`: "admin, confirmed",
+
+	`POST /commands {"command":"true"}`:      "admin, confirmed",
+	`PATCH /users/another {"role":"admin"}`:  "admin, confirmed",
+	`PATCH /users/:name {"role":"operator"}`: "admin, confirmed", // not even one's own
+
+	`LIVE {"topic":"summary"}`:                 "viewer",
+	`LIVE {"topic":"processes"}`:               "viewer",
+	`LIVE {"topic":"sockets"}`:                 "viewer",
+	`LIVE {"topic":"services"}`:                "viewer",
+	`LIVE {"topic":"journal","service":"x"}`:   "operator",
+	`LIVE {"topic":"output","operation":"77"}`: "admin",
 }
 
 var ruleNames = map[access]string{anybody: "anybody", forViewer: "viewer", forOperator: "operator", forAdmin: "admin"}
 
 func TestEveryRouteAndTopicHasItsRule(t *testing.T) {
 	s := startServer(t)
-	got := map[string]string{}
+	got, want := map[string]string{}, map[string]string{}
 	for _, r := range s.routes() {
 		rule := ruleNames[r.access]
 		if r.confirm {
@@ -64,12 +93,47 @@ func TestEveryRouteAndTopicHasItsRule(t *testing.T) {
 		}
 		got[r.method+" "+r.path] = rule
 	}
-	compareRules(t, "route", got, expectedRules)
-	got = map[string]string{}
 	for topic, rule := range topics() {
-		got[topic] = ruleNames[rule]
+		got["topic "+topic] = ruleNames[rule]
 	}
-	compareRules(t, "topic", got, expectedTopics)
+	for request, rule := range expectedRules {
+		method, path, body := requestOf(request)
+		if method == "LIVE" {
+			var watch Watch
+			if err := json.Unmarshal([]byte(body), &watch); err != nil {
+				t.Fatal(err)
+			}
+			want["topic "+watch.Topic] = rule
+		} else if body == "" && !strings.Contains(path, "?") {
+			want[request] = rule
+		}
+	}
+	compareRules(t, "route", got, want)
+
+	// What the router knows beside the table: it answers these to strangers, too.
+	for _, r := range s.app.GetRoutes(true) {
+		path, ours := strings.CutPrefix(r.Path, apiPrefix)
+		if rule := want[r.Method+" "+path]; !ours && r.Path != "/healthz" || ours && rule == "" {
+			t.Errorf("the router has %s %s, which is in no table", r.Method, r.Path)
+		}
+	}
+
+	// Every action and every signal has a line of its own.
+	for _, action := range control.Actions() {
+		if _, ok := expectedRules[`POST /services/:name/actions {"action":"`+action+`"}`]; !ok {
+			t.Errorf("the action %s has no line", action)
+		}
+	}
+}
+
+// requestOf takes a key of expectedRules apart.
+func requestOf(line string) (method, path, body string) {
+	line, body, found := strings.Cut(line, " {")
+	if found {
+		body = "{" + body
+	}
+	method, path, _ = strings.Cut(line, " ")
+	return method, path, body
 }
 
 func compareRules(t *testing.T, what string, got, want map[string]string) {
@@ -103,15 +167,17 @@ func TestEveryRouteByWhoAsks(t *testing.T) {
 		return b, session
 	}
 	for name, rule := range expectedRules {
-		method, path, _ := strings.Cut(name, " ")
+		method, path, body := requestOf(name)
 		least, confirm := strings.CutSuffix(rule, ", confirmed")
 		// ask returns the error code of what became of the request.
 		ask := func(b *browser, user string) string {
-			body := any("{}")
-			if method == http.MethodGet {
-				body = nil
+			switch method {
+			case "LIVE":
+				return b.watchOnce(body)
+			case http.MethodGet:
+				return b.send(method, strings.NewReplacer(":name", user, ":id", "0", ":pid", "1").Replace(path), nil).code()
 			}
-			return b.send(method, strings.NewReplacer(":name", user, ":id", "0", ":pid", "0").Replace(path), body).code()
+			return b.send(method, strings.NewReplacer(":name", user, ":id", "0", ":pid", "1").Replace(path), cmp.Or(body, "{}")).code()
 		}
 		refused := func(code string) bool {
 			return code == codeUnauthenticated || code == codeForbidden || code == codeReauthenticate || code == codeInternal
@@ -156,6 +222,33 @@ func TestEveryRouteByWhoAsks(t *testing.T) {
 				t.Errorf("an expired session gets %s", code)
 			}
 		})
+	}
+}
+
+// watchOnce connects and watches, and returns the error code of what became of that, or what the answer was.
+func (b *browser) watchOnce(watch string) string {
+	b.s.t.Helper()
+	dialer := websocket.Dialer{Subprotocols: []string{subprotocol}}
+	conn, response, err := dialer.Dial("ws"+strings.TrimPrefix(b.base, "http")+apiPrefix+"/live", http.Header{"Origin": {b.base}, "Cookie": {b.cookie}})
+	if err != nil {
+		body, _ := io.ReadAll(response.Body) // what there is of it
+		return answer{response, body}.code()
+	}
+	defer conn.Close()
+	if err := conn.WriteMessage(websocket.TextMessage, []byte(`{"watch":{"id":"w",`+watch[1:]+`}`)); err != nil {
+		b.s.t.Fatal(err)
+	}
+	for {
+		var got ErrorMessage
+		if err := conn.ReadJSON(&got); err != nil {
+			b.s.t.Fatal(err)
+		}
+		switch {
+		case got.Type == "error" && got.ID == "w":
+			return got.Error.Code
+		case got.Type == "watching":
+			return got.Type
+		}
 	}
 }
 
