@@ -23,7 +23,7 @@ func TestSignals(t *testing.T) {
 	// sleeper is a process, where signals to it are sent, and its start time.
 	sleeper := func() (child *exec.Cmd, path string, start uint64) {
 		t.Helper()
-		child = exec.Command("sleep", "1000")
+		child = exec.Command("sleep", "1000.5")
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -39,6 +39,9 @@ func TestSignals(t *testing.T) {
 		op := into[OperationReply](t, admin.want(202, "POST", path, map[string]any{"signal": name, "startTime": start})).Operation
 		if op.RetStatus != control.Succeeded || op.LogType != "process.signal" || op.Target != fmt.Sprintf("%d:%d", child.Process.Pid, start) || op.Actor != "ann" {
 			t.Errorf("%s: %+v", name, op)
+		}
+		if strings.Contains(op.Message, ".5") || !strings.Contains(op.Message, "(sleep)") { // the name alone: everybody may read it
+			t.Errorf("%s: it is told as %q", name, op.Message)
 		}
 		_ = child.Wait()
 		if got := child.ProcessState.Sys().(syscall.WaitStatus).Signal(); !strings.HasSuffix(name, map[syscall.Signal]string{15: "TERM", 9: "KILL", 10: "USR1"}[got]) {

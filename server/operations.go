@@ -115,10 +115,11 @@ func shownOperation(c *fiber.Ctx) func(control.Operation) control.Operation {
 }
 
 // maskOperation is a record as a viewer sees it: of a command that was run only argv[0], because the rest of its line
-// and what is told of its output may hold secrets.
+// and what is told of its output may hold secrets; of an act on a service nothing of what the service wrote, as a viewer may not read
+// its journal either.
 func maskOperation(op control.Operation) control.Operation {
 	if strings.HasPrefix(op.LogType, "service.") {
-		op.Detail = "" // lines of the journal, which a viewer may not read either
+		op.Message, op.Detail = withoutWritten(op.Message, op.Detail), ""
 	}
 	if !strings.HasPrefix(op.LogType, "command.") {
 		return op
@@ -128,6 +129,26 @@ func maskOperation(op control.Operation) control.Operation {
 		op.Message = fmt.Sprintf("ended with exit status %d", *op.ExitCode)
 	}
 	return op
+}
+
+// withoutWritten is a message without the line at its end that a service wrote, which is one of those in detail.
+func withoutWritten(message, detail string) string {
+	if _, lines, found := strings.Cut(detail, "\n\n"); found { // before them is what its manager tells
+		detail = lines
+	}
+	detail = strings.Map(func(r rune) rune { // as a message has it, in one line
+		if unicode.IsControl(r) && r != '\n' || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, detail)
+	for i := range message {
+		rest, found := strings.CutPrefix(message[i:], ": ")
+		if rest = strings.TrimSpace(strings.TrimSuffix(rest, "…")); found && rest != "" && strings.Contains(detail, rest) {
+			return message[:i]
+		}
+	}
+	return message
 }
 
 // firstWord is the first word of a command line as a shell would split it, with its quotes.

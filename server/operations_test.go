@@ -21,6 +21,55 @@ func (s *testServer) record(e control.Entry) control.Operation {
 	return op
 }
 
+// What a service wrote is for those who may read its journal.
+func TestWhatAServiceWroteIsNotForViewers(t *testing.T) {
+	long := "key=" + strings.Repeat("secret ", 200)
+	for _, test := range []struct{ message, detail, want string }{
+		{"web.service: start failed: a process failed, exit status 3: key=secret is wrong",
+			"job: failed (failed)\nresult: exit-code (a process failed)\nmain process: exit status 3\n\n2026-01-01T00:00:00Z sh[7]: key=secret is wrong\n", "web.service: start failed: a process failed, exit status 3"},
+		{"web: start failed, exit status 1: key: secret: no", "hello\nkey: secret: no\n", "web: start failed, exit status 1"},
+		{"web: start failed, exit status 1: a  [31msecret", "a \x1b[31msecret\n", "web: start failed, exit status 1"},
+		{"web: start failed, exit status 1: " + long[:400] + "…", long, "web: start failed, exit status 1"},
+		{"web.service: start done; it is active (running)", "", "web.service: start done; it is active (running)"},
+	} {
+		got := maskOperation(control.Operation{LogType: "service.start", Message: test.message, Detail: test.detail})
+		if got.Message != test.want || got.Detail != "" {
+			t.Errorf("%q is shown as %q, want %q", test.message, got.Message, test.want)
+		}
+	}
+}
+
+// A viewer of a real act gets no line that the service wrote, and nobody finds one by asking.
+func TestAViewerSeesNoJournal(t *testing.T) {
+	s := startActing(t, scripts(t, map[string]string{"bad": "start) echo 'the key hunter2 is wrong' >&2; exit 7;;\nstatus) exit 3;;"}))
+	operator, viewer := s.signedIn("oda", Operator), s.signedIn("vic", Viewer)
+	page := viewer.live()
+	page.until("hello", func(f *follower) bool { return f.hello != nil })
+	op := s.outcome(operator.want(202, "POST", "/services/bad/actions", `{"action":"start"}`))
+	if !strings.Contains(op.Message, "hunter2") {
+		t.Errorf("the record is %+v", op)
+	}
+	page.until("the end", func(f *follower) bool {
+		for _, e := range f.events {
+			if strings.Contains(fmt.Sprintf("%+v", e), "hunter2") {
+				t.Errorf("a viewer is told %+v", e)
+			}
+			if e.Operation.ID == op.ID && e.Operation.RetStatus == control.Failed {
+				return strings.Contains(e.Operation.Message, "exit status 7")
+			}
+		}
+		return false
+	})
+	for _, path := range []string{"/operations", "/operations/" + op.ID, "/operations?q=hunter2"} {
+		if a := viewer.want(200, "GET", path, nil); strings.Contains(string(a.body), "hunter2") || strings.HasSuffix(path, "hunter2") && into[OperationsReply](t, a).Total != 0 {
+			t.Errorf("%s tells a viewer %s", path, a.body)
+		}
+	}
+	if a := operator.want(200, "GET", "/operations/"+op.ID, nil); !strings.Contains(string(a.body), "hunter2") {
+		t.Errorf("an operator is told %s", a.body)
+	}
+}
+
 func TestOperationsAreListed(t *testing.T) {
 	s := startServer(t)
 	viewer, admin := s.signedIn("vic", Viewer), s.signedIn("ann", Admin)
