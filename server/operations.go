@@ -17,13 +17,39 @@ const (
 	maxSeen           = 10_000 // ids of one request
 )
 
+// operationFilter reads the parameters that choose records, and what whoever asks may see of them.
+func operationFilter(c *fiber.Ctx, given map[string]string) (filter control.Filter, show func(control.Operation) control.Operation, err error) {
+	filter = control.Filter{LogType: given["logType"], RetStatus: given["retStatus"], LogStatus: given["logStatus"], Before: given["before"]}
+	if err := oneOf("retStatus", filter.RetStatus, string(control.Running), string(control.Succeeded), string(control.Failed), string(control.Interrupted)); err != nil {
+		return filter, nil, err
+	}
+	if err := oneOf("logStatus", filter.LogStatus, string(control.New), string(control.Seen)); err != nil {
+		return filter, nil, err
+	}
+	wanted, err := compileQuery(given["q"], operationFields())
+	if err != nil {
+		return filter, nil, err
+	}
+	show = shownOperation(c)
+	if len(wanted.tests) > 0 {
+		filter.Match = func(op *control.Operation) bool {
+			shown := show(*op)
+			return wanted.matches(&shown)
+		}
+	}
+	return filter, show, nil
+}
+
 // listOperations answers GET /operations.
 func (s *Server) listOperations(c *fiber.Ctx) error {
 	given, err := parameters(c, "q", "logType", "retStatus", "logStatus", "before", "limit")
 	if err != nil {
 		return err
 	}
-	filter := control.Filter{LogType: given["logType"], RetStatus: given["retStatus"], LogStatus: given["logStatus"], Before: given["before"]}
+	filter, show, err := operationFilter(c, given)
+	if err != nil {
+		return err
+	}
 	if filter.Limit, err = wholeNumber("limit", given["limit"]); err != nil {
 		return err
 	}
@@ -31,28 +57,11 @@ func (s *Server) listOperations(c *fiber.Ctx) error {
 		filter.Limit = operationsPage
 	}
 	filter.Limit = min(filter.Limit, maxOperationsPage)
-	if err := oneOf("retStatus", filter.RetStatus, string(control.Running), string(control.Succeeded), string(control.Failed), string(control.Interrupted)); err != nil {
-		return err
-	}
-	if err := oneOf("logStatus", filter.LogStatus, string(control.New), string(control.Seen)); err != nil {
-		return err
-	}
-	wanted, err := compileQuery(given["q"], operationFields())
-	if err != nil {
-		return err
-	}
-	show := shownOperation(c)
-	if len(wanted.tests) > 0 {
-		filter.Match = func(op *control.Operation) bool {
-			shown := show(*op)
-			return wanted.matches(&shown)
-		}
-	}
 	page, err := s.cfg.Log.List(filter)
 	if err != nil {
 		return logError(err)
 	}
-	answer := OperationsReply{Total: page.Total, Unseen: s.cfg.Log.Unseen(), Next: page.Next, Operations: make([]control.Operation, len(page.Operations))}
+	answer := OperationsReply{Total: page.Total, AtLeast: page.AtLeast, Unseen: s.cfg.Log.Unseen(), Next: page.Next, Operations: make([]control.Operation, len(page.Operations))}
 	for i, op := range page.Operations {
 		answer.Operations[i] = show(op)
 	}

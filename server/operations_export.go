@@ -20,9 +20,13 @@ const exportWait = 10 * time.Minute
 var exportColumns = [...]string{"id", "logTime", "logType", "target", "actor", "source", "retStatus", "message", "detail", "exitCode",
 	"duration", "logStatus", "seenBy"}
 
-// exportOperations answers GET /operations/export: the whole log, oldest first, written as it is read.
+// exportOperations answers GET /operations/export: the log, or what is asked for of it, oldest first, written as it is read.
 func (s *Server) exportOperations(c *fiber.Ctx) error {
-	given, err := parameters(c, "format")
+	given, err := parameters(c, "format", "q", "logType", "retStatus", "logStatus")
+	if err != nil {
+		return err
+	}
+	filter, _, err := operationFilter(c, given)
 	if err != nil {
 		return err
 	}
@@ -39,17 +43,25 @@ func (s *Server) exportOperations(c *fiber.Ctx) error {
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		ctx, cancel := context.WithTimeout(context.Background(), exportWait)
 		defer cancel()
-		if err := exportLog(ctx, s.cfg.Log, format, w); err != nil {
+		if err := exportLog(ctx, s.cfg.Log, filter, format, w); err != nil {
 			s.cfg.Logger.Warn("an export of the log ended early", "error", err)
 		}
 	})
 	return nil
 }
 
-// exportLog writes all records, until the reader is gone or ctx ends.
-func exportLog(ctx context.Context, log *control.Log, format string, w *bufio.Writer) error {
-	if format == "ndjson" {
+// exportLog writes the records that filter chooses, until the reader is gone or ctx ends.
+func exportLog(ctx context.Context, log *control.Log, filter control.Filter, format string, w *bufio.Writer) error {
+	walk := func(write func(op *control.Operation) error) error {
 		return log.Walk(ctx, true, func(op *control.Operation) error {
+			if !chooses(filter, op) {
+				return nil
+			}
+			return write(op)
+		})
+	}
+	if format == "ndjson" {
+		return walk(func(op *control.Operation) error {
 			line, err := encode(op)
 			if err != nil {
 				return err
@@ -62,12 +74,19 @@ func exportLog(ctx context.Context, log *control.Log, format string, w *bufio.Wr
 	if err := table.Write(exportColumns[:]); err != nil {
 		return err
 	}
-	err := log.Walk(ctx, true, func(op *control.Operation) error { return table.Write(exportRow(op)) })
+	err := walk(func(op *control.Operation) error { return table.Write(exportRow(op)) })
 	table.Flush()
 	if err == nil {
 		err = table.Error()
 	}
 	return err
+}
+
+// chooses tells whether a record is one that filter asks for, whatever its page.
+func chooses(filter control.Filter, op *control.Operation) bool {
+	is := func(wanted, have string) bool { return wanted == "" || wanted == have }
+	return is(filter.LogType, op.LogType) && is(filter.RetStatus, string(op.RetStatus)) && is(filter.LogStatus, string(op.LogStatus)) &&
+		(filter.Match == nil || filter.Match(op))
 }
 
 // exportRow is a record as cells.

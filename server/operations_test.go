@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"topdeck/control"
 )
@@ -152,7 +153,7 @@ func TestOperationsRefuse(t *testing.T) {
 	for _, path := range []string{
 		"/operations?limit=x", "/operations?limit=-1", "/operations?before=x", "/operations?before=-1", "/operations?retStatus=done",
 		"/operations?logStatus=old", "/operations?q=foo:1", "/operations?sort=id", "/operations/export", "/operations/export?format=xml",
-		"/operations/export?format=csv&q=x",
+		"/operations/export?format=csv&q=foo:1", "/operations/export?format=csv&retStatus=done",
 	} {
 		if a := b.want(http.StatusBadRequest, "GET", path, nil); a.code() != codeInvalid {
 			t.Errorf("%s: %s", path, a.body)
@@ -212,6 +213,69 @@ func TestOperationsAreExported(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &op); err != nil || op.ID != count.Operations[len(lines)-1-i].ID {
 			t.Errorf("line %d is %s: %v", i, line, err)
 		}
+	}
+}
+
+func TestOperationsAreExportedByTheirFilter(t *testing.T) {
+	s := startServer(t)
+	b := s.signedIn("ann", Admin)
+	for _, target := range []string{"nginx.service", "ssh.service"} {
+		s.failed(control.Entry{LogType: "service.stop", Target: target, Actor: "x"})
+		s.record(control.Entry{LogType: "service.start", Target: target, Actor: "x"})
+	}
+	for query, want := range map[string]int{
+		"q=nginx": 2, "logType=service.stop": 2, "retStatus=failed": 2, "q=nginx&retStatus=failed&logType=service.stop&logStatus=new": 1, "q=apache": 0,
+	} {
+		lines := strings.Count(string(b.want(200, "GET", "/operations/export?format=ndjson&"+query, nil).body), "\n")
+		if lines != want {
+			t.Errorf("%s: %d lines, want %d", query, lines, want)
+		}
+		if rows, err := csv.NewReader(strings.NewReader(string(b.want(200, "GET", "/operations/export?format=csv&"+query, nil).body))).ReadAll(); err != nil || len(rows) != want+1 {
+			t.Errorf("%s: %d rows: %v", query, len(rows), err)
+		}
+	}
+}
+
+// failed records an act that failed.
+func (s *testServer) failed(e control.Entry) {
+	s.t.Helper()
+	op, err := s.log.Begin(e)
+	if err == nil {
+		_, err = s.log.Finish(op.ID, control.Outcome{RetStatus: control.Failed})
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestActivityOfADay(t *testing.T) {
+	s := startServer(t)
+	b := s.signedIn("vic", Viewer)
+	before := into[ActivityReply](t, b.want(200, "GET", "/operations/activity", nil)).Hours
+	s.record(control.Entry{LogType: "service.start", Target: "a", Actor: "x"})
+	s.record(control.Entry{LogType: "user.add", Target: "b", Actor: "x"})
+	s.failed(control.Entry{LogType: "command.run", Target: "c", Actor: "x"})
+	hours := into[ActivityReply](t, b.want(200, "GET", "/operations/activity", nil)).Hours
+	if len(hours) != 24 || hours[23].Start.Minute() != 0 || hours[23].Start.Sub(hours[0].Start) != 23*time.Hour {
+		t.Fatalf("hours: %+v", hours)
+	}
+	sum := func(hours []ActivityHour) (total ActivityHour) {
+		for _, h := range hours {
+			total.Acts, total.Other, total.Failed = total.Acts+h.Acts, total.Other+h.Other, total.Failed+h.Failed
+		}
+		return total
+	}
+	if was, is := sum(before), sum(hours); is.Acts != was.Acts+1 || is.Other != was.Other+1 || is.Failed != was.Failed+1 {
+		t.Errorf("%+v became %+v", was, is)
+	}
+	// A day later none of it is left; seen from a day before, all of it is in the hour that goes on.
+	later, err := activity(t.Context(), s.log, time.Now().Add(25*time.Hour))
+	if err != nil || sum(later) != (ActivityHour{}) {
+		t.Errorf("a day later: %+v, %v", later, err)
+	}
+	earlier, err := activity(t.Context(), s.log, time.Now().Add(-25*time.Hour))
+	if err != nil || sum(earlier) != sum(hours) || earlier[23].Acts != sum(hours).Acts {
+		t.Errorf("a day before: %+v, %v", earlier, err)
 	}
 }
 

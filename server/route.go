@@ -57,6 +57,7 @@ func (s *Server) routes() []route {
 		{method: fiber.MethodPost, path: "/commands", access: forAdmin, confirm: true, handle: s.runCommand},
 		{method: fiber.MethodGet, path: "/operations", access: forViewer, query: true, handle: s.listOperations}, // commands that were run: an operator
 		{method: fiber.MethodGet, path: "/operations/export", access: forAdmin, query: true, handle: s.exportOperations},
+		{method: fiber.MethodGet, path: "/operations/activity", access: forViewer, handle: s.showActivity},
 		{method: fiber.MethodGet, path: "/operations/:id", access: forViewer, handle: s.showOperation},
 		{method: fiber.MethodGet, path: "/operations/:id/output", access: forAdmin, handle: s.showOutput},
 		{method: fiber.MethodPost, path: "/operations/:id/cancel", access: forAdmin, handle: s.cancelOperation},

@@ -45,6 +45,7 @@ var expectedRules = map[string]string{
 	"POST /operations/:id/cancel":  "admin",
 	"GET /operations":              "viewer",
 	"GET /operations/:id":          "viewer",
+	"GET /operations/activity":     "viewer",
 	"POST /operations/seen":        "operator",
 	"GET /operations/export":       "admin",
 	"GET /live":                    "viewer",

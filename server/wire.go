@@ -122,11 +122,27 @@ type OutputReply struct {
 }
 
 // OperationsReply answers GET /operations, newest first. Next goes into before= for the page after; empty at the end.
+// AtLeast tells that there may be more than Total: there were too many records to look at.
 type OperationsReply struct {
 	Total      int                 `json:"total"`
+	AtLeast    bool                `json:"atLeast"`
 	Unseen     int                 `json:"unseen"`
 	Next       string              `json:"next"`
 	Operations []control.Operation `json:"operations"`
+}
+
+// ActivityHour counts the records of one hour, each of them once.
+type ActivityHour struct {
+	Start  time.Time `json:"start"`  // a full hour, UTC
+	Acts   int       `json:"acts"`   // acts on the host that did not fail
+	Other  int       `json:"other"`  // acts on accounts and sessions that did not fail
+	Failed int       `json:"failed"` // whatever failed, was refused or was interrupted
+}
+
+// ActivityReply answers GET /operations/activity: the last 24 hours, oldest first, the one that goes on included. The
+// oldest of them are left out where there were too many records to look at.
+type ActivityReply struct {
+	Hours []ActivityHour `json:"hours"`
 }
 
 // OperationReply answers whatever started or names one operation.

@@ -23,7 +23,7 @@ func TestWireTypesAreInStep(t *testing.T) {
 	g := generator{seen: map[reflect.Type]bool{}}
 	for _, v := range []any{
 		ErrorReply{}, SessionReply{}, SessionsReply{}, UsersReply{}, collector.Host{}, collector.Summary{}, HistoryReply{},
-		ProcessesReply{}, collector.ProcessDetail{}, SocketsReply{}, ServicesReply{}, ServiceReply{}, JournalReply{}, OutputReply{}, OperationsReply{}, OperationReply{}, UnseenReply{},
+		ProcessesReply{}, collector.ProcessDetail{}, SocketsReply{}, ServicesReply{}, ServiceReply{}, JournalReply{}, OutputReply{}, OperationsReply{}, ActivityReply{}, OperationReply{}, UnseenReply{},
 		HelloMessage{}, WatchingMessage{}, ErrorMessage{}, SnapshotMessage[row]{}, DeltaMessage[row]{}, SummaryMessage{},
 		OperationMessage{}, UnseenMessage{}, JournalMessage{}, OutputMessage{}, ClientMessage{},
 	} {

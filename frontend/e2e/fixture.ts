@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import type { Page, Route, WebSocketRoute } from 'playwright-core'
 import type {
+  ActivityReply,
   ClientMessage,
   Host,
   Operation,
@@ -550,11 +551,23 @@ export class Stage {
         const last = page.at(-1)
         return {
           total: all.length,
+          atLeast: false,
           unseen,
           next: last && all.at(-1) !== last ? last.id : '',
           operations: page,
         }
       }
+      case '/operations/activity':
+        return {
+          hours: Array.from({ length: 24 }, (_, i) => ({
+            start: new Date(now - (now % 3_600_000) - (23 - i) * 3_600_000)
+              .toISOString()
+              .replace('.000', ''),
+            acts: (i * 5) % 17,
+            other: (i * 3) % 7,
+            failed: i % 9 === 4 ? 3 : 0,
+          })),
+        } satisfies ActivityReply
       case '/operations/seen':
         world.operations = world.operations.map((op) => ({
           ...op,

@@ -78,6 +78,14 @@ export function clock(at: Date): string {
   ).format(at)
 }
 
+/** The time without its seconds. */
+export function hour(at: Date): string {
+  return once(
+    'hour',
+    (locale) => new Intl.DateTimeFormat(locale, { timeStyle: 'short', hour12: false }),
+  ).format(at)
+}
+
 /** When something began, as short as it can be told: the time if it was today, else the day. */
 export function began(iso: string, now: number): string {
   const at = new Date(iso)

@@ -13,6 +13,8 @@ export interface LogFilter {
 const unfiltered: LogFilter = { q: '', logType: '', retStatus: '', logStatus: '' }
 
 const runningAtOnce = '200'
+/** Who scrolls down wants to go far. */
+const longPage = '200'
 
 /** Acts on the host, as against those on accounts and sessions. */
 const onHost = /^(service|process|command)\./
@@ -30,6 +32,10 @@ export class Operations {
   /** The pages of the log fetched so far, newest first. */
   log = $state.raw<readonly Operation[]>([])
   total = $state(0)
+  /** There may be more than that: there were too many to look at. */
+  atLeast = $state(false)
+  /** How many records the live connection has brought. */
+  arrivals = $state(0)
   next = $state('')
   loading = $state(true)
   /** Why the last page could not be had, or the query not be read. */
@@ -80,6 +86,7 @@ export class Operations {
   /** A record that is new or changed, pushed by the server. */
   arrived(operation: Operation, unseen: number) {
     this.unseen = unseen
+    this.arrivals++
     this.#follow(operation)
     const known = this.log.some(({ id }) => id === operation.id)
     if (known) this.log = this.log.map((old) => (old.id === operation.id ? operation : old))
@@ -143,7 +150,7 @@ export class Operations {
   /** Fetches the page after the last. */
   async more() {
     if (this.next === '') return
-    const page = await this.#fetch(this.next)
+    const page = await this.#fetch(this.next, longPage)
     if (!page) return
     this.log = [...this.log, ...page.operations]
     this.next = page.next
@@ -176,10 +183,10 @@ export class Operations {
     this.running = running
   }
 
-  async #fetch(before: string): Promise<OperationsReply | null> {
+  async #fetch(before: string, limit = ''): Promise<OperationsReply | null> {
     const asked = ++this.#asked
     const query = new URLSearchParams()
-    for (const [name, value] of Object.entries({ ...this.#filter, before })) {
+    for (const [name, value] of Object.entries({ ...this.#filter, before, limit })) {
       if (value !== '') query.set(name, value)
     }
     try {
@@ -187,6 +194,7 @@ export class Operations {
       if (asked !== this.#asked) return null
       this.failure = null
       this.total = page.total
+      this.atLeast = page.atLeast
       this.unseen = page.unseen
       return page
     } catch (error) {

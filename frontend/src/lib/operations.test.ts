@@ -50,6 +50,7 @@ const api = {
     const unseen = log.filter(({ logStatus }) => logStatus === 'new').length
     return Promise.resolve({
       total: log.length,
+      atLeast: false,
       unseen,
       next,
       operations: page,

@@ -374,9 +374,21 @@ export interface Operation {
 
 export interface OperationsReply {
 	total: number
+	atLeast: boolean
 	unseen: number
 	next: string
 	operations: Operation[]
+}
+
+export interface ActivityHour {
+	start: string
+	acts: number
+	other: number
+	failed: number
+}
+
+export interface ActivityReply {
+	hours: ActivityHour[]
 }
 
 export interface OperationReply {

@@ -2,6 +2,16 @@ export const log = {
   log: {
     unseen: 'not seen yet',
     unseenCount: (n: string) => `${n} not seen yet`,
+    narrowDown: 'Narrow down',
+    records: (n: string, atLeast: boolean) => `${atLeast ? 'at least ' : ''}${n} records`,
+    export: (format: string) => `Export as ${format}, as filtered`,
+    activity: {
+      title: 'Last 24 hours',
+      sum: (acts: string) => `${acts} acts`,
+      failed: (n: string) => `${n} failed`,
+      counts: (acts: string, other: string, failed: string) =>
+        `${acts} acts, ${other} others, ${failed} failed`,
+    },
     markSeen: 'Mark as seen',
     markAllSeen: 'Mark all as seen',
     all: 'all',

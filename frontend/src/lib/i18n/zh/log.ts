@@ -4,6 +4,15 @@ export const log: typeof en = {
   log: {
     unseen: '条未查看',
     unseenCount: (n) => `${n} 条未查看`,
+    narrowDown: '筛选',
+    records: (n, atLeast) => (atLeast ? `至少 ${n} 条` : `${n} 条`),
+    export: (format) => `按当前筛选导出 ${format}`,
+    activity: {
+      title: '最近 24 小时',
+      sum: (acts) => `${acts} 次操作`,
+      failed: (n) => `${n} 次失败`,
+      counts: (acts, other, failed) => `${acts} 次操作，${other} 次其他，${failed} 次失败`,
+    },
     markSeen: '标记为已查看',
     markAllSeen: '全部标记为已查看',
     all: '全部',
