@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"maps"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +21,36 @@ func FuzzDiagMessages(f *testing.F) {
 			t.Fatalf("%d bytes give messages of %d", len(b), size)
 		}
 	})
+}
+
+// Where the kernel does not know how to tell of both families at once, it is asked twice, and tells the same.
+func TestBothFamiliesInOnePass(t *testing.T) {
+	connections(t)
+	kind := socketKinds[0]
+	if kind.family != unix.AF_UNSPEC || kind.protocol != unix.IPPROTO_TCP {
+		t.Fatalf("the first kind is %+v", kind)
+	}
+	once, twice := new(diag), &diag{single: true}
+	agree(t, func() (differences []string) {
+		var lists [2]map[string]int
+		for i, d := range []*diag{once, twice} {
+			lists[i] = make(map[string]int)
+			if err := d.dump(kind, func(b []byte) { lists[i][string(b[:2])+string(b[4:52])]++ }); err != nil {
+				return []string{err.Error()}
+			}
+		}
+		if !maps.Equal(lists[0], lists[1]) {
+			differences = append(differences, fmt.Sprintf("%d in one pass, %d in two", len(lists[0]), len(lists[1])))
+		}
+		return differences
+	})
+	if once.single {
+		t.Error("this kernel does not tell of both at once")
+	}
+	unknown := new(diag).ask(sockDiagRequest(unix.AF_UNIX+100, 0), func([]byte) {})
+	if !errors.Is(unknown, unix.EINVAL) && !errors.Is(unknown, unix.ENOENT) {
+		t.Errorf("an unknown family is refused with %v", unknown)
+	}
 }
 
 func TestDiagMessages(t *testing.T) {

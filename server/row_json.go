@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 
 // Rows are most of what is sent. encoding/json takes 1.6 µs for one, by reflection; the functions here take 0.3 µs for the same
 // bytes (TestRowsAreEncodedAsByTheLibrary), which is what a page with 20,000 rows waits for when it opens.
+
+// rowRoom is what a row takes as a rule, in bytes.
+const rowRoom = 300
 
 // appender is a message that writes itself.
 type appender interface {
@@ -73,7 +77,7 @@ func appendErrors(b []byte, errors map[string]string) ([]byte, error) {
 }
 
 func appendRows[Row any](b []byte, rows []*Row, write func([]byte, *Row) []byte) (_ []byte, err error) {
-	b = append(b, '[')
+	b = append(slices.Grow(b, rowRoom*len(rows)), '[')
 	for i, row := range rows {
 		if i > 0 {
 			b = append(b, ',')
