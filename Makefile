@@ -12,6 +12,7 @@ APP_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' -not 
 TEST_PACKAGES := chromium gcc libc6-dev iproute2 procps systemd-container dbus strace nginx supervisor
 # A count of tries, not a time: go test's own deadline fails a run now and then with nothing found (golang/go 75804, mended in Go 1.27).
 FUZZ_TIME ?= 20000x
+BENCH_ROUNDS ?= 5
 ARGS ?=
 
 .PHONY: help
@@ -91,8 +92,9 @@ soak: build ## the long forms of the tests, and long fuzzing of every parser
 	$(MAKE) fuzz FUZZ_TIME=2000000x
 
 .PHONY: bench
-bench: ## run the Go benchmarks
-	go test -run '^$$' -bench . -benchmem ./...
+bench: build ## measure beside the kernel's floor and the peers (under 15 minutes, on an idle machine), and write the table into README.md
+	@command -v cc >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends gcc libc6-dev; }
+	go run ./cmd/bench -rounds $(BENCH_ROUNDS) $(ARGS)
 
 .PHONY: generate
 generate: ## make the app's wire types anew from the Go structs

@@ -16,6 +16,7 @@ func TestImportArrows(t *testing.T) {
 		"topdeck/control/sdhost": {}, // boots a systemd for tests
 		"topdeck/frontend":       {},
 		"topdeck/server":         {"topdeck/collector", "topdeck/control"},
+		"topdeck/cmd/bench":      {"topdeck/collector", "topdeck/control", "topdeck/frontend", "topdeck/server"},
 		"topdeck/cmd/topdeck":    {"topdeck/collector", "topdeck/control", "topdeck/frontend", "topdeck/server"},
 	}
 	for pkg, imports := range list(t, "{{.ImportPath}} {{join .Imports \" \"}}") {

@@ -1,0 +1,300 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	watchedProcesses = 2000
+	watchedChanging  = 50
+	watchedSockets   = 4000
+	watchedWindow    = 10 * time.Second
+	idleWindow       = 10 * time.Second
+	signedFor        = time.Minute // after which the memory is looked at
+)
+
+// source starts topdeck with one way of reading processes. Where it cannot, why is in the table.
+func (b *bench) source(work, source string) *served {
+	s, err := b.serveSigned("--source", source)
+	if err != nil {
+		b.table.skip(work, "skipped: "+err.Error())
+		return nil
+	}
+	return s
+}
+
+// peer is another program that shows what topdeck does, once a second.
+type peer struct {
+	name   string
+	args   []string
+	target [2]float64 // of topdeck by BPF and by /proc; 0: none
+	tree   int        // its process
+	end    func()
+}
+
+func peers() []*peer {
+	return []*peer{
+		{name: "top -b -d1", args: []string{"top", "-b", "-d1"}, target: [2]float64{0.3, 0.6}},
+		{name: "pidstat -urp ALL 1", args: []string{"pidstat", "-urp", "ALL", "1"}},
+		{name: "htop -d 10", args: []string{"script", "-qec", "stty rows 50 cols 200; exec htop -d 10", "/dev/null"}},
+		{name: "atop 1", args: []string{"atop", "1"}},
+		{name: "glances -w -t 1", args: []string{"glances", "-w", "-t", "1", "-B", "127.0.0.1"}},
+		{name: "netdata", args: []string{"netdata", "-D"}, target: [2]float64{0.12, 0}},
+	}
+}
+
+// start runs a peer; what it needs is in the environment of every terminal.
+func (p *peer) start(b *bench) error {
+	program := p.args[0]
+	if program == "script" {
+		program = strings.Fields(p.name)[0]
+	}
+	if _, err := exec.LookPath(program); err != nil {
+		return fmt.Errorf("%s is not installed", program)
+	}
+	cmd := exec.CommandContext(b.ctx, p.args[0], p.args[1:]...)
+	cmd.Env = append(cmd.Environ(), "TERM=xterm", "COLUMNS=200", "LINES=50")
+	in, err := cmd.StdinPipe() // kept open: script ends with its input
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	p.tree = cmd.Process.Pid
+	p.end = func() {
+		for _, pid := range slices.Backward(append([]int{p.tree}, below(p.tree)...)) {
+			kill(pid)
+		}
+		in.Close()
+		_ = cmd.Wait()
+	}
+	return nil
+}
+
+// watched measures the whole server while one page watches, beside its peers in the same seconds.
+func (b *bench) watched() error {
+	herd, err := b.herd(watchedProcesses, watchedChanging, watchedSockets)
+	if err != nil {
+		return err
+	}
+	defer herd.end()
+	var running []*peer
+	for _, p := range peers() {
+		if err := p.start(b); err != nil {
+			b.table.skip("one page watching, beside "+p.name, "skipped: "+err.Error())
+			continue
+		}
+		defer p.end()
+		running = append(running, p)
+	}
+	sources := []string{"bpf", "proc"}
+	var servers []*served
+	for i, name := range sources {
+		s := b.source("one page watching, by "+name, name)
+		servers = append(servers, s)
+		if s == nil {
+			continue
+		}
+		defer s.end()
+		p, err := s.open("summary", "processes", "sockets")
+		if err != nil {
+			return err
+		}
+		defer p.close()
+		if i == 0 || servers[0] == nil {
+			narrow, err := s.open("processes")
+			if err != nil {
+				return err
+			}
+			defer narrow.close()
+			defer func() {
+				b.table.absolute("bytes a tick to a page, 2,000 processes, 50 changing", narrow.deltas(), kilobytes, 6e3)
+			}()
+		}
+	}
+	b.pause(3 * time.Second)
+	ours, theirs := make([][]float64, len(servers)), make([][]float64, len(running))
+	var ss []float64
+	for range b.rounds {
+		before := func() (cpu []float64) {
+			for _, s := range servers {
+				if s != nil {
+					cpu = append(cpu, treeCPU(s.pid()))
+				} else {
+					cpu = append(cpu, 0)
+				}
+			}
+			for _, p := range running {
+				cpu = append(cpu, treeCPU(p.tree))
+			}
+			return cpu
+		}
+		from, began := before(), time.Now()
+		used := 0.0
+		for time.Since(began) < watchedWindow && b.ctx.Err() == nil {
+			next := time.Now().Add(time.Second)
+			_, cpu, err := ran(exec.CommandContext(b.ctx, "ss", "-tunap"))
+			if err != nil {
+				return fmt.Errorf("ss: %w", err)
+			}
+			used += cpu
+			b.pause(time.Until(next))
+		}
+		to, seconds := before(), time.Since(began).Seconds()
+		ss = append(ss, used/seconds)
+		for i := range servers {
+			ours[i] = append(ours[i], (to[i]-from[i])/seconds)
+		}
+		for i := range running {
+			at := len(servers) + i
+			theirs[i] = append(theirs[i], (to[at]-from[at])/seconds)
+		}
+	}
+	for i, s := range servers {
+		if s == nil {
+			continue
+		}
+		work := "one page watching all at 1 s, 2,000 processes, 4,000 sockets, by " + sources[i]
+		for j, p := range running {
+			b.table.compare(work, ours[i], theirs[j], milliseconds, p.name, p.target[i])
+			if p.args[0] == "top" {
+				both := make([]float64, len(ss))
+				for k := range both {
+					both[k] = ss[k] + theirs[j][k]
+				}
+				b.table.compare(work, ours[i], both, milliseconds, "top and `ss -tunap` each second", [2]float64{0.1, 0}[i])
+			}
+		}
+	}
+	for i, s := range servers {
+		if s != nil {
+			b.pause(time.Until(s.signed.Add(signedFor)))
+			b.table.absolute("memory (RSS) a minute after sign-in, watching, by "+sources[i], []float64{status(s.pid(), "VmRSS")}, megabytes, 40e6)
+		}
+	}
+	return nil
+}
+
+// idle measures the server while nobody watches, beside a C program that reads the same files and looks at nothing.
+func (b *bench) idle() error {
+	s, err := b.serveSigned()
+	if err != nil {
+		return err
+	}
+	defer s.end()
+	floor := b.command(b.tool("idle"))
+	in, err := floor.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := floor.Start(); err != nil {
+		return err
+	}
+	defer func() {
+		in.Close()
+		_ = floor.Wait()
+	}()
+	p, err := s.open("summary", "processes", "sockets")
+	if err != nil {
+		return err
+	}
+	b.pause(3 * time.Second)
+	p.close()
+	b.pause(2 * time.Second)
+	var ours, theirs, share []float64
+	for range b.rounds {
+		from, fromFloor, began := processCPU(s.pid()), processCPU(floor.Process.Pid), time.Now()
+		b.pause(idleWindow)
+		seconds := time.Since(began).Seconds()
+		ours = append(ours, (processCPU(s.pid())-from)/seconds)
+		theirs = append(theirs, (processCPU(floor.Process.Pid)-fromFloor)/seconds)
+		share = append(share, ours[len(ours)-1]/1e9*100)
+	}
+	b.table.absolute("nobody watching, share of one core", share, percent, 0.1)
+	b.table.compare("nobody watching, a second", ours, theirs, milliseconds, "open, read, close of the same files in C", 0)
+	return nil
+}
+
+// growth measures what each further process or socket costs a tick.
+func (b *bench) growth() error {
+	sizes := []int{1000, 5000, 25_000}
+	for _, topic := range []string{"processes", "sockets"} {
+		costs := map[string][]float64{} // by source, one for each size
+		var reached []int
+		for _, n := range sizes {
+			processes, sockets := n, 0
+			if topic == "sockets" {
+				processes, sockets = max(100, n/100), n
+			}
+			herd, err := b.herd(processes, 0, sockets)
+			if err != nil {
+				b.table.skip(fmt.Sprintf("growth to %d %s", n, topic), "skipped: "+err.Error())
+				break
+			}
+			reached = append(reached, n)
+			err = b.growthStep(topic, costs)
+			herd.end()
+			if err != nil {
+				return err
+			}
+		}
+		if len(reached) < 3 {
+			continue
+		}
+		for _, name := range []string{"bpf", "proc"} {
+			if c := costs[name]; len(c) == len(reached) {
+				first := (c[1] - c[0]) / float64(reached[1]-reached[0])
+				last := (c[2] - c[1]) / float64(reached[2]-reached[1])
+				b.table.compare(fmt.Sprintf("growth, by %s: each further one of %d to %d %s", name, reached[1], reached[2], topic),
+					[]float64{last}, []float64{first}, microseconds, fmt.Sprintf("each of %d to %d", reached[0], reached[1]), 1.25)
+			}
+		}
+	}
+	return nil
+}
+
+// growthStep adds the cost of a tick with what is there now, by each source, both in the same seconds.
+func (b *bench) growthStep(topic string, costs map[string][]float64) error {
+	sources := []string{"bpf", "proc"}
+	var servers []*served
+	for _, name := range sources {
+		s, err := b.serveSigned("--source", name)
+		servers = append(servers, s)
+		if err != nil {
+			continue // watched has told why
+		}
+		defer s.end()
+		p, err := s.open(topic)
+		if err != nil {
+			return err
+		}
+		defer p.close()
+	}
+	b.pause(6 * time.Second) // the first samples, with all that is read once
+	ticks := make([][]float64, len(servers))
+	for range max(3, b.rounds) {
+		from, began := make([]float64, len(servers)), time.Now()
+		for i, s := range servers {
+			if s != nil {
+				from[i] = processCPU(s.pid())
+			}
+		}
+		b.pause(2 * time.Second)
+		for i, s := range servers {
+			if s != nil {
+				ticks[i] = append(ticks[i], (processCPU(s.pid())-from[i])/time.Since(began).Seconds())
+			}
+		}
+	}
+	for i, s := range servers {
+		if s != nil {
+			costs[sources[i]] = append(costs[sources[i]], median(ticks[i]))
+		}
+	}
+	return nil
+}
