@@ -3,6 +3,7 @@ package collector
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -90,6 +91,16 @@ func play(role string, args []string) {
 		if _, n, _, _, err := unix.Recvmsg(firstExtraFile, make([]byte, 1), rights, 0); err != nil || n == 0 {
 			panic(fmt.Sprint("nothing was passed: ", err))
 		}
+	case "source": // as this user: tell which is chosen, and end
+		if err := errors.Join(syscall.Setuid(number(0)), unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)); err != nil {
+			panic(err)
+		}
+		s, err := openSources("auto", "/proc")
+		if err != nil {
+			panic(err)
+		}
+		fmt.Printf("%s (%s)\n", s.Name, s.Reason)
+		return
 	case "wait":
 	default:
 		panic("unknown role " + role)

@@ -50,8 +50,8 @@ func BenchmarkProcesses(b *testing.B) {
 	}
 }
 
-// sleepers adds this many sleeping processes to the machine, until the test ends.
-func sleepers(t testing.TB, n int) {
+// sleepers adds this many sleeping processes to the machine, until the test ends. They are the children of parent.
+func sleepers(t testing.TB, n int) (parent int) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "crowd")
 	if said, err := exec.Command("gcc", "-O2", "-o", program, "testdata/crowd.c").CombinedOutput(); err != nil {
@@ -78,6 +78,7 @@ func sleepers(t testing.TB, n int) {
 	if line, err := bufio.NewReader(output).ReadString('\n'); line != "ready\n" {
 		t.Fatalf("crowd says %q, %v", line, err)
 	}
+	return cmd.Process.Pid
 }
 
 // processorTime is what this program has used, user and system.

@@ -113,18 +113,26 @@ func (s *bpfSource) read() error {
 	err := s.iterator.read(recordSize, func(records []byte) {
 		now := time.Now()
 		for ; len(records) > 0; records = records[recordSize:] {
-			r := (*taskRecord)(unsafe.Pointer(unsafe.SliceData(records)))
-			if r.pid == r.tgid {
-				s.groups = append(s.groups, group{*r, now, 1, r.again != r.sequence || r.sequence%2 == 1})
-			} else if !s.join(r) {
-				s.early = append(s.early, *r) // PIDs have gone round, so that it stands before its process
-			}
+			s.take((*taskRecord)(unsafe.Pointer(unsafe.SliceData(records))), now)
 		}
 	})
+	s.joinEarly()
+	return err
+}
+
+func (s *bpfSource) joinEarly() {
 	for i := range s.early {
 		s.join(&s.early[i])
 	}
-	return err
+}
+
+// take notes the record of a task.
+func (s *bpfSource) take(r *taskRecord, now time.Time) {
+	if r.pid == r.tgid {
+		s.groups = append(s.groups, group{*r, now, 1, r.again != r.sequence || r.sequence%2 == 1})
+	} else if !s.join(r) {
+		s.early = append(s.early, *r) // PIDs have gone round, so that it stands before its process
+	}
 }
 
 // join adds a thread to its process, if that is there.
