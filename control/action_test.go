@@ -122,7 +122,7 @@ func TestActionsOnSystemd(t *testing.T) {
 		})
 	}
 
-	before := must[Page](t)(l.List(Filter{})).Total
+	before := must[Page](t)(l.List(t.Context(), Filter{})).Total
 	for _, name := range []string{
 		"", "no-such", "td-*", "td-goo?", "td-[g]ood", "..", "../td-good", "/etc/systemd/system/td-good.service", "td good", "td-good.service ",
 		"td-many@", "td-many@.service", "sysv:td-good", "basic.target", "td-good\x00", "TD-GOOD", strings.Repeat("a", 300),
@@ -139,7 +139,7 @@ func TestActionsOnSystemd(t *testing.T) {
 			t.Errorf("%s: %v, want ErrConflict", test, err)
 		}
 	}
-	if after := must[Page](t)(l.List(Filter{})).Total; after != before {
+	if after := must[Page](t)(l.List(t.Context(), Filter{})).Total; after != before {
 		t.Errorf("%d records of what was refused", after-before)
 	}
 	t.Run("detail and journal", func(t *testing.T) {

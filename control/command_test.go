@@ -73,7 +73,7 @@ func TestCommands(t *testing.T) {
 	if op.Message != "sh ended well; what it left running goes on" || op.Detail != "left\n" {
 		t.Errorf("%+v", op)
 	}
-	before := must[Page](t)(l.List(Filter{})).Total
+	before := must[Page](t)(l.List(t.Context(), Filter{})).Total
 	for line, want := range map[string]error{
 		"no-such-program-at-all": ErrNotFound, "/nonexistent/program": ErrNotFound, "/etc/passwd": ErrNotFound, "/bin": ErrNotFound,
 		"echo a | cat": ErrInvalid, "": ErrInvalid, "echo \xff": ErrInvalid, "echo " + strings.Repeat("a", maxCommand): ErrInvalid,
@@ -85,7 +85,7 @@ func TestCommands(t *testing.T) {
 	if _, err := m.RunCommand(ann, "true", -1); !errors.Is(err, ErrInvalid) {
 		t.Errorf("a timeout of -1: %v", err)
 	}
-	if after := must[Page](t)(l.List(Filter{})).Total; after != before {
+	if after := must[Page](t)(l.List(t.Context(), Filter{})).Total; after != before {
 		t.Errorf("%d records of what was refused", after-before)
 	}
 	if err := m.Cancel("999"); !errors.Is(err, ErrNotFound) {

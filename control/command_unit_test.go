@@ -172,7 +172,7 @@ func TestNoCommandWithoutTheSystemdThatRuns(t *testing.T) {
 	if _, err := m.RunCommand(ann, "true", 0); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "systemd") {
 		t.Errorf("%v, want ErrUnavailable", err)
 	}
-	if total := must[Page](t)(l.List(Filter{})).Total; total != 0 {
+	if total := must[Page](t)(l.List(t.Context(), Filter{})).Total; total != 0 {
 		t.Errorf("%d records of what was not begun", total)
 	}
 }

@@ -60,6 +60,8 @@ type Log struct {
 	denied    denials
 	told      feed
 
+	searches chan struct{} // a place for each search that may run
+
 	stop func()
 	done sync.WaitGroup
 }
@@ -70,6 +72,7 @@ func OpenLog(db *bbolt.DB, cfg LogConfig) (*Log, error) {
 	l := &Log{
 		db: db, cfg: cfg, logger: cfg.Logger, now: cfg.Now,
 		begun: map[uint64]time.Time{}, unsaved: map[uint64]entry{},
+		searches: make(chan struct{}, maxSearches),
 	}
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)

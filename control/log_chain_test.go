@@ -132,7 +132,7 @@ func TestRetentionKeepsTheChain(t *testing.T) {
 		if err := l.trim(nil, true); err != nil {
 			t.Fatal(err)
 		}
-		page := must[Page](t)(l.List(Filter{}))
+		page := must[Page](t)(l.List(t.Context(), Filter{}))
 		n, unseen := 0, 0
 		err := l.Walk(t.Context(), true, func(op *Operation) error {
 			if n == 0 && op.Target != oldest {
@@ -180,7 +180,7 @@ func TestAWrongClockRemovesNothing(t *testing.T) {
 	if err := l.trim(nil, false); err != nil { // what keep does until the clock has gone evenly for a while
 		t.Fatal(err)
 	}
-	if page := must[Page](t)(l.List(Filter{})); page.Total != 1500 {
+	if page := must[Page](t)(l.List(t.Context(), Filter{})); page.Total != 1500 {
 		t.Errorf("%d are left, want 1500", page.Total)
 	}
 	quit := make(chan struct{})
@@ -188,7 +188,7 @@ func TestAWrongClockRemovesNothing(t *testing.T) {
 	if err := l.trim(quit, true); err != nil {
 		t.Fatal(err)
 	}
-	if page := must[Page](t)(l.List(Filter{})); page.Total != 1500 {
+	if page := must[Page](t)(l.List(t.Context(), Filter{})); page.Total != 1500 {
 		t.Errorf("%d are left after the log was closed", page.Total)
 	}
 	now := time.Now()
@@ -224,7 +224,7 @@ func TestAReadOnlyLogCanBeRead(t *testing.T) {
 	if _, err := l.Seen(nil, true, "ann"); err == nil {
 		t.Error("Seen worked without a record")
 	}
-	if page := must[Page](t)(l.List(Filter{})); page.Total != 1 || l.Unseen() != 1 {
+	if page := must[Page](t)(l.List(t.Context(), Filter{})); page.Total != 1 || l.Unseen() != 1 {
 		t.Errorf("%d operations, %d unseen, want the one that there was", page.Total, l.Unseen())
 	}
 	if _, err := l.Verify(t.Context()); err != nil {

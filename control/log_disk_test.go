@@ -58,7 +58,7 @@ func TestAFullDiskRefusesTheAct(t *testing.T) {
 		t.Errorf("the outcome was lost: %+v", op)
 	}
 	must[Operation](t)(l.Begin(Entry{LogType: "service.stop"}))
-	if page := must[Page](t)(l.List(Filter{})); page.Total != 3+acknowledged {
+	if page := must[Page](t)(l.List(t.Context(), Filter{})); page.Total != 3+acknowledged {
 		t.Errorf("%d operations, want the %d that were acknowledged", page.Total, 3+acknowledged)
 	}
 	if _, err := l.Verify(t.Context()); err != nil {

@@ -19,6 +19,8 @@ import (
 // no other one holds the hash of, shows too.
 type books struct {
 	entries, state, index, count *bbolt.Bucket
+
+	looks *int // counts how often ids looks for the next one, when a test asks
 }
 
 const logBucket = "operations"
@@ -63,7 +65,7 @@ func openBooks(tx *bbolt.Tx) books {
 		b.FillPercent = 0.9 // keys rise, so pages are filled from their left and not touched again
 		return b
 	}
-	return books{open("entries"), open("state"), open("index"), open("count")}
+	return books{entries: open("entries"), state: open("state"), index: open("index"), count: open("count")}
 }
 
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }

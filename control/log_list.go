@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -27,6 +28,10 @@ const (
 	maxCounted = 200_000
 	// scanChunk is how many operations are read in one transaction.
 	scanChunk = 1000
+	// seenChunk is how many are marked as seen in one: nobody waits for it for long.
+	seenChunk = 500
+	// maxSearches is how many searches run at once.
+	maxSearches = 2
 )
 
 // Page is a part of the log, newest first.
@@ -55,8 +60,10 @@ func (l *Log) Get(id string) (op Operation, err error) {
 // Unseen is the number of operations that nobody has looked at.
 func (l *Log) Unseen() int { return int(l.unseen.Load()) }
 
-// List reads one page. The cost of a page by one field or by none does not depend on the size of the log.
-func (l *Log) List(f Filter) (Page, error) {
+// List reads one page. The cost of a page by one field or by none does not depend on the size of the log. Any other filter
+// looks at one operation after the other, until the page is full and its total counted, or ctx ends: at its deadline the
+// page is what was found so far, AtLeast, and Next goes on from there. Few such searches run at once: ErrTooMany.
+func (l *Log) List(ctx context.Context, f Filter) (Page, error) {
 	page := Page{Operations: []Operation{}}
 	before := uint64(math.MaxUint64)
 	if f.Before != "" {
@@ -75,7 +82,13 @@ func (l *Log) List(f Filter) (Page, error) {
 	if len(streams) <= 1 && f.Match == nil {
 		return page, viewBooks(l.db, func(b books) error { return b.page(&page, streams, before, limit) })
 	}
-	return page, l.search(&page, streams, before, limit, f.Match)
+	select {
+	case l.searches <- struct{}{}:
+		defer func() { <-l.searches }()
+	case <-ctx.Done():
+		return page, &failure{ErrTooMany, "cannot search the log now: others do; try again"}
+	}
+	return page, l.search(ctx, &page, streams, before, limit, f.Match)
 }
 
 // streams are the prefixes in the index that f asks for.
@@ -109,11 +122,22 @@ func (b books) page(page *Page, streams []string, before uint64, limit int) erro
 	return nil
 }
 
-// search fills in a page by looking at one operation after the other, from the newest on.
-func (l *Log) search(page *Page, streams []string, before uint64, limit int, match func(*Operation) bool) error {
+// search fills in a page by looking at one operation after the other: from before down, which the page needs, and then from
+// the newest down to there, which only its total does.
+func (l *Log) search(ctx context.Context, page *Page, streams []string, before uint64, limit int, match func(*Operation) bool) error {
+	err := l.scan(ctx, page, streams, before, 0, limit, match)
+	if err == nil && before != newest && !page.AtLeast {
+		err = l.scan(ctx, page, streams, newest, before, limit, match)
+	}
+	return err
+}
+
+// scan looks at the operations below from, down to the id to, and counts them; those of the page it puts there unless it
+// is full, or to is set.
+func (l *Log) scan(ctx context.Context, page *Page, streams []string, from, to uint64, limit int, match func(*Operation) bool) error {
+	wanted := func() bool { return to == 0 && page.Next == "" }
 	beyond := 0
-	at, more := uint64(math.MaxUint64), true
-	for more {
+	for at, more := from, true; more; {
 		if beyond >= maxCounted {
 			page.AtLeast = true
 			return nil
@@ -122,9 +146,13 @@ func (l *Log) search(page *Page, streams []string, before uint64, limit int, mat
 		var ids []uint64
 		err := viewBooks(l.db, func(b books) error {
 			ids, more = b.ids(streams, at, scanChunk)
-			// Without match only those on the page need be read.
-			for _, id := range ids {
-				if match == nil && (id >= before || len(ops) > limit) {
+			for i, id := range ids {
+				if id < to {
+					ids, more = ids[:i], false
+					break
+				}
+				// Without match only those on the page need be read.
+				if match == nil && (!wanted() || len(ops) > limit) {
 					continue
 				}
 				op, err := b.operation(id)
@@ -151,19 +179,30 @@ func (l *Log) search(page *Page, streams []string, before uint64, limit int, mat
 				}
 				page.Total++
 			}
-			id, err := parseID(ops[i].ID)
 			switch {
-			case err != nil:
-				return err
-			case id >= before:
+			case !wanted():
 			case len(page.Operations) < limit:
 				page.Operations = append(page.Operations, ops[i])
 			default:
 				page.Next = page.Operations[limit-1].ID
 			}
 		}
-		if len(page.Operations) == limit {
+		if !wanted() || len(page.Operations) == limit {
 			beyond += len(ids)
+		}
+		if err := ctx.Err(); err != nil && more {
+			if !errors.Is(err, context.DeadlineExceeded) {
+				return err
+			}
+			page.AtLeast = true
+			switch {
+			case !wanted():
+			case len(page.Operations) == limit:
+				page.Next = page.Operations[limit-1].ID
+			default:
+				page.Next = formatID(at)
+			}
+			return nil
 		}
 	}
 	return nil
@@ -177,10 +216,10 @@ const newest = uint64(math.MaxUint64)
 func (b books) ids(streams []string, before uint64, limit int) (ids []uint64, more bool) {
 	var below []func(uint64) uint64
 	for _, s := range streams {
-		below = append(below, belowIn(b.index.Cursor(), s))
+		below = append(below, b.belowIn(b.index.Cursor(), s))
 	}
 	if len(streams) == 0 {
-		below = append(below, belowIn(b.state.Cursor(), ""))
+		below = append(below, b.belowIn(b.state.Cursor(), ""))
 	}
 	for {
 		// Each stream in turn falls to the lowest place that any of them is at; where all are at one place, that is an id.
@@ -208,9 +247,12 @@ func (b books) ids(streams []string, before uint64, limit int) (ids []uint64, mo
 }
 
 // belowIn gives the largest id below another one among the keys that start with prefix; 0 when there is none.
-func belowIn(c *bbolt.Cursor, prefix string) func(uint64) uint64 {
+func (b books) belowIn(c *bbolt.Cursor, prefix string) func(uint64) uint64 {
 	last := uint64(0) // where c is
 	return func(before uint64) uint64 {
+		if b.looks != nil {
+			*b.looks++
+		}
 		var k []byte
 		if before == last && last != 0 {
 			k, _ = c.Prev()
@@ -297,7 +339,7 @@ func (l *Log) Seen(ids []string, all bool, by string) (int, error) {
 	for {
 		err := l.write(func(b books) ([]uint64, error) {
 			if all {
-				chosen, more = b.ids([]string{isNew}, at, 10*scanChunk)
+				chosen, more = b.ids([]string{isNew}, at, seenChunk)
 				slices.Reverse(chosen)
 			}
 			for _, id := range chosen {

@@ -1,11 +1,15 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
+
+	"go.etcd.io/bbolt"
 )
 
 func TestPagesHoldEveryOperationOnce(t *testing.T) {
@@ -46,7 +50,7 @@ func TestPagesHoldEveryOperationOnce(t *testing.T) {
 			f.Limit = max(50, len(want)/6) // a handful of pages
 			var got []string
 			for {
-				page := must[Page](t)(l.List(f))
+				page := must[Page](t)(l.List(t.Context(), f))
 				if page.Total != len(want) || page.AtLeast {
 					t.Fatalf("total %d (at least: %t), want %d", page.Total, page.AtLeast, len(want))
 				}
@@ -86,7 +90,7 @@ func TestPagesHoldEveryOperationOnce(t *testing.T) {
 	if err := l.Walk(t.Context(), true, func(*Operation) error { return stop }); err != stop {
 		t.Errorf("Walk: %v, want what its function returned", err)
 	}
-	if _, err := l.List(Filter{Before: "x"}); !errors.Is(err, ErrInvalid) {
+	if _, err := l.List(t.Context(), Filter{Before: "x"}); !errors.Is(err, ErrInvalid) {
 		t.Errorf("before=x: %v, want ErrInvalid", err)
 	}
 	if unseen := must[int](t)(l.Seen(nil, true, "ann")); unseen != 0 {
@@ -123,16 +127,98 @@ func fill(t testing.TB, l *Log, n int) {
 	}
 }
 
+// TestAPageLooksAtItsOwnRecordsOnly: what a page costs must not grow with the log. Looks are counted, not time.
+func TestAPageLooksAtItsOwnRecordsOnly(t *testing.T) {
+	l := openLog(t, LogConfig{})
+	at := 0
+	for _, n := range []int{200, 20_000} {
+		fill(t, l, n-at)
+		at = n
+		for _, f := range []Filter{{}, {LogType: "type.2"}, {RetStatus: "failed"}, {LogStatus: "new"}, {LogStatus: "seen"}} {
+			looks := 0
+			err := viewBooks(l.db, func(b books) error {
+				b.looks = &looks
+				return b.page(&Page{}, f.streams(), newest, 20)
+			})
+			if err != nil || looks > 22 {
+				t.Errorf("%+v of %d records: %d looks for 20 (%v)", f, n, looks, err)
+			}
+		}
+	}
+}
+
+func TestASearchEndsWithItsContext(t *testing.T) {
+	l := openLog(t, LogConfig{})
+	const n = 5 * scanChunk
+	fill(t, l, n)
+	found := 0
+	last := Filter{Limit: 10, Match: func(op *Operation) bool { return op.Target == "7" }}
+	ctx, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	<-ctx.Done()
+	// Each search gets no more than its first part done, and says where to go on.
+	for parts := 1; ; parts++ {
+		l.searches <- struct{}{} // so that this one is not refused for want of time
+		<-l.searches
+		page, err := search(l, ctx, last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found += len(page.Operations)
+		if page.Next == "" {
+			if parts < n/scanChunk-1 {
+				t.Errorf("%d parts, want about %d", parts, n/scanChunk)
+			}
+			break
+		}
+		if !page.AtLeast {
+			t.Error("a part says that it is all")
+		}
+		last.Before = page.Next
+	}
+	if found != 1 {
+		t.Errorf("found %d times", found)
+	}
+
+	gone, leave := context.WithCancel(t.Context())
+	looked := 0
+	_, err := l.List(gone, Filter{Match: func(*Operation) bool { looked++; leave(); return false }})
+	if !errors.Is(err, context.Canceled) || looked > scanChunk {
+		t.Errorf("after the client left: %v, and %d were looked at", err, looked)
+	}
+	for range maxSearches {
+		l.searches <- struct{}{}
+	}
+	if _, err := l.List(gone, Filter{Match: func(*Operation) bool { return true }}); !errors.Is(err, ErrTooMany) {
+		t.Errorf("one search too many: %v", err)
+	}
+	must[Page](t)(l.List(gone, Filter{})) // a plain page waits for none
+}
+
+// search is List without waiting for a place.
+func search(l *Log, ctx context.Context, f Filter) (page Page, err error) {
+	before, err := parseID(f.Before)
+	if err != nil {
+		before = newest
+	}
+	return page, l.search(ctx, &page, nil, before, f.Limit, f.Match)
+}
+
+// benchmarkRecords are how many records the large log has; make bench is for a million.
+const benchmarkRecords = 1_000_000
+
 func BenchmarkLog(b *testing.B) {
-	for _, n := range []int{100, 1_000_000} {
-		l := openLog(b, LogConfig{})
+	for _, n := range []int{100, benchmarkRecords} {
+		path := filepath.Join(b.TempDir(), "db")
+		db := openDB(b, path, true)
+		l := must[*Log](b)(OpenLog(db, LogConfig{}))
 		fill(b, l, n)
 		for name, f := range map[string]Filter{
 			"all": {}, "type": {LogType: "type.2"}, "status": {RetStatus: "failed"}, "new": {LogStatus: "new"},
 		} {
 			b.Run(fmt.Sprintf("page=%s/records=%d", name, n), func(b *testing.B) {
 				for b.Loop() {
-					must[Page](b)(l.List(f))
+					must[Page](b)(l.List(b.Context(), f))
 				}
 			})
 		}
@@ -141,11 +227,67 @@ func BenchmarkLog(b *testing.B) {
 				l.Unseen()
 			}
 		})
-		b.Run(fmt.Sprintf("begin and finish/records=%d", n), func(b *testing.B) {
+		b.Run(fmt.Sprintf("search for what is not there/records=%d", n), func(b *testing.B) {
 			for b.Loop() {
-				op := must[Operation](b)(l.Begin(Entry{LogType: "service.start"}))
-				must[Operation](b)(l.Finish(op.ID, Outcome{RetStatus: Succeeded}))
+				must[Page](b)(l.List(b.Context(), Filter{Match: func(*Operation) bool { return false }}))
+			}
+		})
+		b.Run(fmt.Sprintf("verify/records=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				must[Verified](b)(l.Verify(b.Context()))
+			}
+		})
+		l.Close()
+		db.Close()
+		b.Run(fmt.Sprintf("open/records=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				db := openDB(b, path, true)
+				must[*Log](b)(OpenLog(db, LogConfig{})).Close()
+				db.Close()
 			}
 		})
 	}
+}
+
+// BenchmarkLogAppend is a durable record beside the bare commit of bbolt that it cannot be faster than, and many at a time.
+func BenchmarkLogAppend(b *testing.B) {
+	value := make([]byte, 300)
+	b.Run("bare bbolt commit", func(b *testing.B) {
+		db := openDB(b, filepath.Join(b.TempDir(), "db"), false)
+		for i := uint64(0); b.Loop(); i++ {
+			err := db.Update(func(tx *bbolt.Tx) error {
+				bucket, err := tx.CreateBucketIfNotExists([]byte("things"))
+				if err != nil {
+					return err
+				}
+				return bucket.Put(seqKey(i), value)
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	open := func(b *testing.B) *Log {
+		l := must[*Log](b)(OpenLog(openDB(b, filepath.Join(b.TempDir(), "db"), false), LogConfig{}))
+		b.Cleanup(func() { l.Close() })
+		return l
+	}
+	e := Entry{LogType: "service.start", Target: "web.service", Actor: "ann", Source: "192.0.2.1", Detail: string(value[:100])}
+	b.Run("one at a time", func(b *testing.B) {
+		l := open(b)
+		for b.Loop() {
+			must[Operation](b)(l.Begin(e))
+		}
+	})
+	b.Run("sixteen at a time", func(b *testing.B) {
+		l := open(b)
+		b.SetParallelism(16)
+		b.RunParallel(func(p *testing.PB) {
+			for p.Next() {
+				if _, err := l.Begin(e); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	})
 }

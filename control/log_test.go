@@ -140,7 +140,7 @@ func TestWhatRanWhenTheProgramEndedIsInterrupted(t *testing.T) {
 	if _, err := l.Finish(left.ID, Outcome{RetStatus: Succeeded}); !errors.Is(err, ErrConflict) {
 		t.Errorf("it ended afterwards: %v, want ErrConflict", err)
 	}
-	if page := must[Page](t)(l.List(Filter{RetStatus: "running"})); page.Total != 0 {
+	if page := must[Page](t)(l.List(t.Context(), Filter{RetStatus: "running"})); page.Total != 0 {
 		t.Errorf("%d are left running", page.Total)
 	}
 	if _, err := l.Verify(t.Context()); err != nil {
@@ -199,7 +199,7 @@ func TestUnseenIsCounted(t *testing.T) {
 	if l.Unseen() != 2 {
 		t.Errorf("%d unseen, want 2: nobody has seen how the start ended", l.Unseen())
 	}
-	if page := must[Page](t)(l.List(Filter{LogStatus: "new"})); page.Total != 2 || page.Operations[0].ID != b.ID || page.Operations[1].ID != failed.ID {
+	if page := must[Page](t)(l.List(t.Context(), Filter{LogStatus: "new"})); page.Total != 2 || page.Operations[0].ID != b.ID || page.Operations[1].ID != failed.ID {
 		t.Errorf("new: %+v", page)
 	}
 	head := must[Head](t)(l.Head())
@@ -209,7 +209,7 @@ func TestUnseenIsCounted(t *testing.T) {
 	if must[Head](t)(l.Head()) != head {
 		t.Error("seeing changed the chain")
 	}
-	if page := must[Page](t)(l.List(Filter{LogStatus: "seen"})); page.Total != 4 {
+	if page := must[Page](t)(l.List(t.Context(), Filter{LogStatus: "seen"})); page.Total != 4 {
 		t.Errorf("%d are seen, want 4", page.Total)
 	}
 	if _, err := l.Verify(t.Context()); err != nil {
@@ -234,7 +234,7 @@ func TestRefusedSignInsAreSummed(t *testing.T) {
 	get := func(id string) Operation { t.Helper(); return must[Operation](t)(l.Get(id)) }
 	list := func() []Operation {
 		t.Helper()
-		return must[Page](t)(l.List(Filter{LogType: "session.denied"})).Operations
+		return must[Page](t)(l.List(t.Context(), Filter{LogType: "session.denied"})).Operations
 	}
 	if ops := list(); len(ops) != 3 || ops[2].Message != "sign-in refused: wrong password" || ops[2].Target != "ann" ||
 		ops[2].Source != "192.0.2.1" || ops[2].RetStatus != Failed || ops[2].Actor != "" {
@@ -258,7 +258,7 @@ func TestRefusedSignInsAreSummed(t *testing.T) {
 		deny(fmt.Sprintf("%s%d", strings.Repeat("n", 100), i), "192.0.2.3", 1)
 		deny(fmt.Sprintf("n%d", i), fmt.Sprint("192.0.2.", i), 1)
 	}
-	ops := must[Page](t)(l.List(Filter{LogType: "session.denied", Limit: 1000})).Operations
+	ops := must[Page](t)(l.List(t.Context(), Filter{LogType: "session.denied", Limit: 1000})).Operations
 	if len(ops) != 4+maxDenied+1 {
 		t.Errorf("%d records, want one for each of %d names and one for the others", len(ops)-4, maxDenied)
 	}

@@ -103,7 +103,7 @@ func TestWhatHappenedIsRecordedLater(t *testing.T) {
 	if err := l.saveUnsaved(); err != nil {
 		t.Fatal(err)
 	}
-	if page := must[Page](t)(l.List(Filter{LogType: "session.login"})); page.Total != maxLate {
+	if page := must[Page](t)(l.List(t.Context(), Filter{LogType: "session.login"})); page.Total != maxLate {
 		t.Errorf("%d sign-ins are recorded later, want %d", page.Total, maxLate)
 	}
 	if _, err := l.Verify(t.Context()); err != nil {

@@ -94,7 +94,7 @@ func TestNoOtherProcessIsSignalled(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.Signal(0)); err != nil {
 		t.Errorf("the other process was hit: %v", err)
 	}
-	if page := must[Page](t)(l.List(Filter{})); page.Total != 0 {
+	if page := must[Page](t)(l.List(t.Context(), Filter{})); page.Total != 0 {
 		t.Errorf("%d records of what was refused", page.Total)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/gofiber/fiber/v2"
@@ -15,6 +16,7 @@ const (
 	operationsPage    = 50
 	maxOperationsPage = 200
 	maxSeen           = 10_000 // ids of one request
+	searchTime        = 5 * time.Second
 )
 
 // operationFilter reads the parameters that choose records, and what whoever asks may see of them.
@@ -57,7 +59,9 @@ func (s *Server) listOperations(c *fiber.Ctx) error {
 		filter.Limit = operationsPage
 	}
 	filter.Limit = min(filter.Limit, maxOperationsPage)
-	page, err := s.cfg.Log.List(filter)
+	ctx, cancel := untilGone(c, searchTime)
+	defer cancel()
+	page, err := s.cfg.Log.List(ctx, filter)
 	if err != nil {
 		return logError(err)
 	}
@@ -111,6 +115,8 @@ func logError(err error) error {
 		return refuse(codeInvalid, "%s", err)
 	case errors.Is(err, control.ErrUnavailable):
 		return refuse(codeUnavailable, "%s", err)
+	case errors.Is(err, control.ErrTooMany):
+		return refuse(codeTooMany, "%s", err)
 	}
 	return err
 }

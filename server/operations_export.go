@@ -13,8 +13,12 @@ import (
 	"topdeck/control"
 )
 
-// exportWait is how long an export may take.
-const exportWait = 10 * time.Minute
+const (
+	// exportWait is how long an export may take.
+	exportWait = time.Hour
+	// exportChunk is after how many records a client has writeTime anew: only who reads nothing for that long is cut off.
+	exportChunk = 500
+)
 
 // exportColumns are those of a CSV export, in the words of the JSON fields.
 var exportColumns = [...]string{"id", "logTime", "logType", "target", "actor", "source", "retStatus", "message", "detail", "exitCode",
@@ -40,41 +44,46 @@ func (s *Server) exportOperations(c *fiber.Ctx) error {
 		return refuse(codeInvalid, "format must be one of csv, ndjson")
 	}
 	c.Set(fiber.HeaderContentDisposition, `attachment; filename="topdeck-operations.`+format+`"`)
+	conn := c.Context().Conn()
+	more := func() error { return conn.SetWriteDeadline(time.Now().Add(writeTime)) }
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		ctx, cancel := context.WithTimeout(context.Background(), exportWait)
 		defer cancel()
-		if err := exportLog(ctx, s.cfg.Log, filter, format, w); err != nil {
+		if err := exportLog(ctx, s.cfg.Log, filter, format, w, more); err != nil {
 			s.cfg.Logger.Warn("an export of the log ended early", "error", err)
 		}
 	})
 	return nil
 }
 
-// exportLog writes the records that filter chooses, until the reader is gone or ctx ends.
-func exportLog(ctx context.Context, log *control.Log, filter control.Filter, format string, w *bufio.Writer) error {
-	walk := func(write func(op *control.Operation) error) error {
-		return log.Walk(ctx, true, func(op *control.Operation) error {
-			if !chooses(filter, op) {
-				return nil
-			}
-			return write(op)
-		})
-	}
+// exportLog writes the records that filter chooses, until the reader is gone or ctx ends. It calls more now and then.
+func exportLog(ctx context.Context, log *control.Log, filter control.Filter, format string, w *bufio.Writer, more func() error) error {
+	table := csv.NewWriter(w)
+	row := func(op *control.Operation) error { return table.Write(exportRow(op)) }
 	if format == "ndjson" {
-		return walk(func(op *control.Operation) error {
+		row = func(op *control.Operation) error {
 			line, err := encode(op)
 			if err != nil {
 				return err
 			}
 			_, err = w.Write(append(line, '\n'))
 			return err
-		})
-	}
-	table := csv.NewWriter(w)
-	if err := table.Write(exportColumns[:]); err != nil {
+		}
+	} else if err := table.Write(exportColumns[:]); err != nil {
 		return err
 	}
-	err := walk(func(op *control.Operation) error { return table.Write(exportRow(op)) })
+	n := 0
+	err := log.Walk(ctx, true, func(op *control.Operation) error {
+		if n++; n%exportChunk == 0 {
+			if err := more(); err != nil {
+				return err
+			}
+		}
+		if !chooses(filter, op) {
+			return nil
+		}
+		return row(op)
+	})
 	table.Flush()
 	if err == nil {
 		err = table.Error()

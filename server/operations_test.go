@@ -1,9 +1,14 @@
 package server
 
 import (
+	"bufio"
+	"crypto/tls"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -287,5 +292,56 @@ func TestFirstWord(t *testing.T) {
 		if got := firstWord(line); got != want {
 			t.Errorf("%q: got %q, want %q", line, got, want)
 		}
+	}
+}
+
+// TestAnExportAsksForTime: an export may take longer than an answer may, as long as its reader goes on reading.
+func TestAnExportAsksForTime(t *testing.T) {
+	s := startServer(t)
+	s.db.NoSync = true
+	for i := range 2*exportChunk + 1 {
+		s.record(control.Entry{LogType: "service.stop", Target: fmt.Sprint(i)})
+	}
+	for _, format := range []string{"csv", "ndjson"} {
+		asked := 0
+		err := exportLog(t.Context(), s.log, control.Filter{}, format, bufio.NewWriter(io.Discard), func() error { asked++; return nil })
+		if err != nil || asked != 2 {
+			t.Errorf("%s: asked for time %d times, want 2 (%v)", format, asked, err)
+		}
+		gone := errors.New("the reader is gone")
+		if err := exportLog(t.Context(), s.log, control.Filter{}, format, bufio.NewWriter(io.Discard), func() error { return gone }); err != gone {
+			t.Errorf("%s: %v, want it to end", format, err)
+		}
+	}
+}
+
+func TestHungUp(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	for _, sends := range []string{"", "more"} { // what it sent before it went does not hide that
+		client, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Write([]byte(sends)); err != nil {
+			t.Fatal(err)
+		}
+		if hungUp(conn) || hungUp(tls.Server(conn, nil)) {
+			t.Error("a client that is there has gone")
+		}
+		client.Close()
+		for deadline := time.Now().Add(20 * time.Second); !hungUp(conn) || !hungUp(tls.Server(conn, nil)); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("a client that has gone is there")
+			}
+		}
+		conn.Close()
 	}
 }

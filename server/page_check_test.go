@@ -62,7 +62,7 @@ func TestOlderFilesAreUpgraded(t *testing.T) {
 	if rows := s.accounts.List(); len(rows) != 2 || rows[0].Name != "ann" || rows[0].Role != Admin {
 		t.Errorf("accounts %+v", rows)
 	}
-	page, err := s.log.List(control.Filter{})
+	page, err := s.log.List(t.Context(), control.Filter{})
 	if err != nil || len(page.Operations) != 5 {
 		t.Fatalf("%+v %v", page, err)
 	}
@@ -204,7 +204,7 @@ func useDamaged(path string) (what string) {
 		return err.Error()
 	}
 	_, addErr := accounts.Add(Actor{Name: "x"}, "newcomer", testPassword, Viewer)
-	_, listErr := log.List(control.Filter{LogType: "service.stop", Limit: 200})
+	_, listErr := log.List(context.Background(), control.Filter{LogType: "service.stop", Limit: 200})
 	op, beginErr := log.Begin(control.Entry{LogType: "service.start"})
 	if beginErr == nil {
 		_, beginErr = log.Finish(op.ID, control.Outcome{RetStatus: control.Succeeded})

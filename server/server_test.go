@@ -174,7 +174,7 @@ func (s *testServer) signedIn(name string, role Role) *browser {
 // operations are the records of the log, the oldest first, as "logType target actor".
 func (s *testServer) operations() []string {
 	s.t.Helper()
-	page, err := s.log.List(control.Filter{Limit: 1000})
+	page, err := s.log.List(context.Background(), control.Filter{Limit: 1000})
 	if err != nil {
 		s.t.Fatal(err)
 	}

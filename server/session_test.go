@@ -74,7 +74,7 @@ func TestRefusedSignIn(t *testing.T) {
 	if slices.Sort(wrong); wrong[0] != wrong[len(wrong)-1] {
 		t.Errorf("what was wrong can be told from %q", slices.Compact(wrong))
 	}
-	page, err := s.log.List(control.Filter{LogType: "session.denied"})
+	page, err := s.log.List(t.Context(), control.Filter{LogType: "session.denied"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestSignInIsThrottled(t *testing.T) {
 	s.clock.add(time.Second)
 	b.want(200, "POST", "/session", right)
 	b.want(401, "POST", "/session", wrong) // forgotten by the success
-	page, err := s.log.List(control.Filter{LogType: "session.denied"})
+	page, err := s.log.List(t.Context(), control.Filter{LogType: "session.denied"})
 	if err != nil {
 		t.Fatal(err)
 	}

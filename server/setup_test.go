@@ -82,7 +82,7 @@ func TestSetup(t *testing.T) {
 	if strings.Contains(s.stderr.String(), token) {
 		t.Errorf("the token is in the log: %s", s.stderr)
 	}
-	page, err := s.log.List(control.Filter{})
+	page, err := s.log.List(t.Context(), control.Filter{})
 	if err != nil || strings.Contains(fmt.Sprintf("%+v", page), token) {
 		t.Errorf("the token is in the operation log: %v %+v", err, page)
 	}

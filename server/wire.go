@@ -121,8 +121,8 @@ type OutputReply struct {
 	Truncated bool   `json:"truncated"`
 }
 
-// OperationsReply answers GET /operations, newest first. Next goes into before= for the page after; empty at the end.
-// AtLeast tells that there may be more than Total: there were too many records to look at.
+// OperationsReply answers GET /operations, newest first. Next goes into before= for the page after; empty at the end. With
+// AtLeast there was no time to look at all: Total is what was found so far, and a page may be short although there is a Next.
 type OperationsReply struct {
 	Total      int                 `json:"total"`
 	AtLeast    bool                `json:"atLeast"`
