@@ -7,10 +7,13 @@ import (
 
 // Who holds which socket is the dearest question there is: 4 µs a socket and 50 µs a process by /proc, 0.4 µs and 3 to 5 µs by BPF.
 // So it is asked again only when something shows that an answer is missing, and now and then, because a socket can be passed on
-// without a trace. These bound how old an answer gets, and what it may cost.
+// without a trace in what sock_diag tells. These bound how old an answer gets, and what it may cost.
 const (
-	// ownersAge is how often everything is searched; where that takes longer than a hundredth of the time, less often.
+	// ownersAge is how often a quick search is made, sweepAge one of everything; where that takes more than a hundredth of the
+	// time, less often. A quick one by /proc takes 2 µs a process, and sees all that changes how many descriptors one has open. By BPF every
+	// search is one of everything.
 	ownersAge   = 5 * time.Second
+	sweepAge    = 30 * time.Second
 	ownersRests = 100
 	// quickRests keeps the search for new sockets' owners from taking more than a fifth of the time on a host where sockets come
 	// and go, sweepRests the search through everything for those that were not found from taking more than a twentieth.
@@ -106,9 +109,9 @@ func (o *owners) update(now time.Time, sockets []*socket, processes map[int]*pro
 	o.updates++
 	o.refresh(sockets, processes)
 	switch {
-	case now.Sub(o.swept) >= max(ownersAge, ownersRests*o.sweepCost):
+	case now.Sub(o.swept) >= max(sweepAge, ownersRests*o.sweepCost):
 		o.search(now, sockets, processes, false)
-	case o.fresh && now.Sub(o.searched) >= quickRests*o.quickCost:
+	case now.Sub(o.searched) >= max(ownersAge, ownersRests*o.quickCost), o.fresh && now.Sub(o.searched) >= quickRests*o.quickCost:
 		o.search(now, sockets, processes, true)
 		if o.fresh && now.Sub(o.swept) >= sweepRests*o.sweepCost {
 			o.search(now, sockets, processes, false)
@@ -197,10 +200,13 @@ func (o *owners) search(now time.Time, sockets []*socket, processes map[int]*pro
 		}
 	}
 	o.searched = now
-	if cost := time.Since(began); whole {
-		o.swept, o.sweepCost = now, cost
-	} else {
+	if whole {
+		o.swept = now
+	}
+	if cost := time.Since(began); quick {
 		o.quickCost = cost
+	} else {
+		o.sweepCost = cost
 	}
 }
 

@@ -113,7 +113,7 @@ func TestNewAndSharedSockets(t *testing.T) {
 	})
 }
 
-// A socket that is passed on leaves no trace that is cheap to see: its owner is right again after ownersAge. One that is on its
+// A socket that is passed on leaves no trace in what sock_diag tells: its owner is right again after ownersAge. One that is on its
 // way belongs to nobody, like those that the kernel itself holds.
 func TestPassedSockets(t *testing.T) {
 	eachHolderSource(t, func(t *testing.T, read func(time.Duration) map[string]Socket) {
@@ -163,7 +163,7 @@ func TestSocketsOfNobodyAreSearchedOnce(t *testing.T) {
 	agree(t, func() (differences []string) {
 		counted.searches = 0
 		now = now.Add(time.Second)
-		if now.Sub(r.owners.swept) < ownersAge {
+		if now.Sub(r.owners.searched) < ownersAge {
 			readSockets(t, r, now)
 			if counted.searches > 0 {
 				return []string{fmt.Sprint(counted.searches, " searches")}

@@ -14,7 +14,8 @@ import (
 // A readlink of every descriptor of every process costs 50 µs a process and 4 µs a socket. What a search finds is therefore
 // kept, and a quick one looks into new processes and into those where the number of open descriptors has changed (2 µs a
 // process to tell) or where a socket was closed; and there only at the descriptors that did not stand for a socket which still
-// lives. What escapes it, such as a socket that took the place of a file, the next whole search finds.
+// lives. What escapes it, such as a file that took the place of a socket which another process holds too, the next whole search
+// finds.
 
 // procHolders finds the holders of sockets through /proc/PID/fd, proc_pid_fd(5).
 type procHolders struct {
@@ -115,7 +116,7 @@ func (h *procHolders) look(proc, pid int, quick bool, live func(uint32) bool) (*
 	}
 	t.size = info.Size
 	old := t.sockets
-	if !quick {
+	if !quick || pid == os.Getpid() { // in the place of what we closed may be the very folder that is read
 		old = nil
 	}
 	err := h.list(proc, folder, t, old, live)

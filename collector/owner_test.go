@@ -177,3 +177,62 @@ func TestSocketInode(t *testing.T) {
 		}
 	}
 }
+
+// notedHolders notes when it is searched, in seconds, and how.
+type notedHolders struct {
+	whole bool // whatever is asked for, everything is searched
+	at    int
+	notes []string
+}
+
+func (h *notedHolders) search(quick bool, _ func(uint32) bool, _ func(uint32, int)) (whole bool, err error) {
+	note := "whole"
+	if quick {
+		note = "quick"
+	}
+	h.notes = append(h.notes, fmt.Sprint(note, " ", h.at))
+	return h.whole || !quick, nil
+}
+
+func TestSearchesComeInTime(t *testing.T) {
+	for _, c := range []struct {
+		whole bool
+		fresh int // when a socket comes that nobody holds
+		want  string
+	}{
+		{false, -1, "whole 0, quick 5, quick 10, quick 15, quick 20, quick 25, whole 30, quick 35"},
+		{false, 12, "whole 0, quick 5, quick 10, quick 12, whole 12, quick 17, quick 22, quick 27, quick 32, quick 37"},
+		{true, 12, "whole 0, quick 5, quick 10, quick 12, quick 17, quick 22, quick 27, quick 32, quick 37"},
+	} {
+		h := &notedHolders{whole: c.whole}
+		o := newOwners(nil, h)
+		began := time.Now()
+		var sockets []*socket
+		for h.at = range 40 {
+			if h.at == c.fresh {
+				sockets = append(sockets, &socket{inode: 7})
+				o.add(sockets[0])
+			}
+			if err := o.update(began.Add(time.Duration(h.at)*time.Second), sockets, nil); err != nil {
+				t.Fatal(err)
+			}
+			o.quickCost, o.sweepCost = 0, 0
+		}
+		if got := strings.Join(h.notes, ", "); got != c.want {
+			t.Errorf("searches by a source %+v are %s", c, got)
+		}
+	}
+	// Those that take long are made seldom.
+	h := &notedHolders{}
+	o := newOwners(nil, h)
+	began := time.Now()
+	for h.at = range 300 {
+		if err := o.update(began.Add(time.Duration(h.at)*time.Second), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		o.quickCost, o.sweepCost = 500*time.Millisecond, 2*time.Second
+	}
+	if got := strings.Join(h.notes, ", "); got != "whole 0, quick 50, quick 100, quick 150, whole 200, quick 250" {
+		t.Errorf("searches that take long are %s", got)
+	}
+}

@@ -103,7 +103,7 @@ func benchSockets(b *testing.B, n int, holders holderSource, always bool) {
 	now := time.Now()
 	read := func() int {
 		if always {
-			r.owners.swept = time.Time{}
+			r.owners.swept, r.owners.searched = time.Time{}, time.Time{}
 		}
 		rows, err, ownersError := r.read(now, nil)
 		if err != nil || ownersError != nil {
