@@ -106,6 +106,12 @@ func (h *hub) read(c *liveClient, w *socketWire) error {
 		return w.conn.SetReadDeadline(time.Now().Add(pongWait))
 	}
 	w.conn.SetPongHandler(extend)
+	w.conn.SetCloseHandler(func(code int, _ string) error {
+		if c.isOver() {
+			return nil // nothing follows a close frame of ours
+		}
+		return w.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""), time.Now().Add(closeWait))
+	})
 	extend("")
 	allowed, since := float64(messageBurst), time.Now()
 	for {

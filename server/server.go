@@ -49,6 +49,8 @@ type Config struct {
 	TLS       bool     // the listener speaks TLS
 	Logger    *slog.Logger
 	Now       func() time.Time // the wall clock
+	// Elapsed is the time since some moment, sleep of the machine counted: a clock that nobody sets.
+	Elapsed func() time.Duration
 
 	hashCost hashCost // zero: what it must be; tests ask for less
 }
@@ -63,6 +65,7 @@ type Server struct {
 	devices  devices
 	throttle *throttle
 	setup    setup
+	steady   func() time.Time // the wall clock of the start, going on by Elapsed
 	hub      *hub
 
 	connections *connections
@@ -88,11 +91,13 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	started, at := accounts.now(), cfg.Elapsed()
+	steady := func() time.Time { return started.Add(cfg.Elapsed() - at) }
 	store, err := NewStorage(cfg.DB, sessionsBucket, accounts.now)
 	if err != nil {
 		return nil, err
 	}
-	sessions, err := newSessions(store, accounts, cfg.Logger)
+	sessions, err := newSessions(store, accounts, cfg.Logger, steady)
 	if err != nil {
 		return nil, err
 	}
@@ -102,8 +107,8 @@ func New(cfg Config) (*Server, error) {
 	}
 	accounts.changed = sessions.endStale
 	s := &Server{
-		cfg: cfg, assets: app, accounts: accounts, sessions: sessions, throttle: newThrottle(accounts.now), stop: make(chan struct{}),
-		connections: newConnections(), devices: devices{known},
+		cfg: cfg, assets: app, accounts: accounts, sessions: sessions, throttle: newThrottle(steady), stop: make(chan struct{}),
+		connections: newConnections(), devices: devices{known}, steady: steady,
 	}
 	s.hub = newHub(cfg.Collector, cfg.Services, sessions, cfg.Logger, app.build)
 	s.hub.control, s.hub.commands = cfg.Control, cfg.Commands
@@ -229,6 +234,14 @@ func (s *Server) Publish(sample *collector.Sample) {
 
 // ServicesChanged has the services read again for everybody who watches them. It never waits.
 func (s *Server) ServicesChanged() { s.hub.servicesChanged() }
+
+// Alive returns when nothing holds up what every request and every page needs: the accounts, the sessions and the hub. In a
+// server that is stuck it does not return.
+func (s *Server) Alive() {
+	s.sessions.list()
+	s.hub.watched("")
+	s.connections.of(nil)
+}
 
 // Close stops listening, tells every WebSocket that the server goes away (1001), lets running requests end, and returns
 // within five seconds, earlier when ctx ends. Who takes longer is cut off.

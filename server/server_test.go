@@ -25,10 +25,11 @@ var testCost = hashCost{memory: 8, passes: 1, threads: 1}
 
 const testPassword = "correct horse battery"
 
-// testClock is a wall clock that stands still until it is moved.
+// testClock is a wall clock, and one that nobody sets. They stand still until they are moved.
 type testClock struct {
-	mu sync.Mutex
-	t  time.Time
+	mu     sync.Mutex
+	t      time.Time
+	passed time.Duration
 }
 
 func newTestClock() *testClock { return &testClock{t: time.Now()} }
@@ -42,7 +43,20 @@ func (c *testClock) now() time.Time {
 func (c *testClock) add(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.t, c.passed = c.t.Add(d), c.passed+d
+}
+
+// jump sets the wall clock.
+func (c *testClock) jump(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.t = c.t.Add(d)
+}
+
+func (c *testClock) elapsed() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.passed
 }
 
 // testServer is a server on a real listener, with a database of its own.
@@ -92,7 +106,7 @@ func startServerIn(t *testing.T, dir string, clock *testClock, edit ...func(*Con
 		t.Fatal(err)
 	}
 	cfg := testConfig(Config{
-		DB: s.db, DataDir: dir, Log: s.log, Logger: logger, Now: clock.now, hashCost: testCost,
+		DB: s.db, DataDir: dir, Log: s.log, Logger: logger, Now: clock.now, Elapsed: clock.elapsed, hashCost: testCost,
 		App: fstest.MapFS{"index.html": {Data: []byte("<!doctype html><title>topdeck</title>")}},
 	})
 	for _, f := range edit {

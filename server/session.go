@@ -53,7 +53,8 @@ func (s *Session) expiresAt() time.Time {
 
 // over tells whether the session has ended. One from the future does not count: the clock was wrong then or is now.
 func (s *Session) over(now time.Time) bool {
-	return !now.Before(s.expiresAt()) || s.CreatedAt.After(now.Add(5*time.Minute))
+	const future = 5 * time.Minute
+	return !now.Before(s.expiresAt()) || s.CreatedAt.After(now.Add(future)) || s.LastUsed.After(now.Add(future)) || s.PasswordAt.After(now.Add(future))
 }
 
 func (s *Session) reply() SessionReply {
@@ -67,11 +68,15 @@ func (s *Session) reply() SessionReply {
 // sessions knows who is signed in. They are in memory and, by the hash of their tokens, in a store that outlives the
 // program; only the time of last use may be older there, by a minute. While the store cannot be written they go on in memory,
 // and it is written as soon as that works. Any goroutine may use them.
+//
+// Their times are of a clock that nobody sets (now): a jump of the wall clock neither ends a session nor makes it last. What is told
+// and stored is brought to wall time then, and what is read at the start from the future is not believed.
 type sessions struct {
 	store    *Storage
 	accounts *Accounts
 	logger   *slog.Logger
 	now      func() time.Time
+	wall     func() time.Time
 	hangUp   func(ended map[string]bool) // closes the sockets of these sessions, named by ID
 
 	// storing is held over each look at byID that leads to a write into the store, so that no session that has ended is
@@ -84,9 +89,9 @@ type sessions struct {
 }
 
 // newSessions reads the sessions that outlived the program.
-func newSessions(store *Storage, accounts *Accounts, logger *slog.Logger) (*sessions, error) {
+func newSessions(store *Storage, accounts *Accounts, logger *slog.Logger, now func() time.Time) (*sessions, error) {
 	s := &sessions{
-		store: store, accounts: accounts, logger: logger, now: accounts.now,
+		store: store, accounts: accounts, logger: logger, now: now, wall: accounts.now,
 		hangUp: func(map[string]bool) {}, byID: map[string]*Session{}, ended: map[string]bool{},
 	}
 	err := store.Each(func(key string, text []byte) {
@@ -96,7 +101,9 @@ func newSessions(store *Storage, accounts *Accounts, logger *slog.Logger) (*sess
 			return
 		}
 		one.key, one.savedAt = key, one.LastUsed
-		s.byID[one.ID] = one
+		if !one.over(now()) {
+			s.byID[one.ID] = one
+		}
 	})
 	return s, err
 }
@@ -142,8 +149,16 @@ func (s *sessions) create(of account, address, userAgent string) (string, *Sessi
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	copied := *one
-	return token, &copied
+	return token, s.told(one)
+}
+
+// told is a copy with its times by the wall clock of now.
+func (s *sessions) told(one *Session) *Session {
+	copied, jumped := *one, s.wall().Sub(s.now())
+	for _, t := range []*time.Time{&copied.CreatedAt, &copied.LastUsed, &copied.PasswordAt} {
+		*t = t.Add(jumped)
+	}
+	return &copied
 }
 
 // save stores a session as it is now, unless it has ended. Where that fails, the session notes it.
@@ -156,11 +171,11 @@ func (s *sessions) save(id string) {
 		s.mu.Unlock()
 		return
 	}
-	copied := *one
+	copied := s.told(one)
 	s.mu.Unlock()
 	text, err := json.Marshal(copied)
 	if err == nil {
-		err = s.store.Set(copied.key, text, copied.CreatedAt.Add(absoluteTime).Sub(s.now()))
+		err = s.store.Set(copied.key, text, copied.CreatedAt.Add(absoluteTime).Sub(s.wall()))
 	}
 	s.tell(err)
 	s.mu.Lock()
@@ -196,8 +211,7 @@ func (s *sessions) find(token string) *Session {
 		return nil
 	}
 	one.LastUsed = now
-	copied := *one
-	return &copied
+	return s.told(one)
 }
 
 // holds tells whether a session has not ended: neither by time nor because its account is not what it was.
@@ -247,7 +261,7 @@ func (s *sessions) list() []Session {
 	rows := []Session{}
 	for _, one := range s.byID {
 		if s.holds(one, now) {
-			rows = append(rows, *one)
+			rows = append(rows, *s.told(one))
 		}
 	}
 	slices.SortFunc(rows, func(a, b Session) int {

@@ -30,7 +30,7 @@ func (s *Server) StartSetup() (token string, needed bool, err error) {
 	token = rand.Text()
 	s.setup.mu.Lock()
 	defer s.setup.mu.Unlock()
-	s.setup.token, s.setup.expires, s.setup.claimed = sha256.Sum256([]byte(token)), s.accounts.now().Add(setupTime), false
+	s.setup.token, s.setup.expires, s.setup.claimed = sha256.Sum256([]byte(token)), s.steady().Add(setupTime), false
 	return token, true, nil
 }
 
@@ -82,7 +82,7 @@ func (s *Server) setUp(c *fiber.Ctx) error {
 	if err := CheckPassword(body.Password); err != nil {
 		return err
 	}
-	if err := s.setup.claim(body.Token, s.accounts.now()); err != nil {
+	if err := s.setup.claim(body.Token, s.steady()); err != nil {
 		s.accounts.denied(body.Username, actorOf(c), "set-up: "+err.Error())
 		return err
 	}

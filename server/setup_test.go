@@ -181,7 +181,7 @@ func TestSetupLastsUntilThereIsAnAdministrator(t *testing.T) {
 	if err != nil || !needed {
 		t.Fatalf("with a viewer only, set-up is needed: %v, %v", needed, err)
 	}
-	if err := s.setup.claim(token, s.accounts.now()); err != nil {
+	if err := s.setup.claim(token, s.steady()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.accounts.add("ada", testPassword, Admin, true); err != nil {

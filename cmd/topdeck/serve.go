@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"topdeck/collector"
@@ -124,7 +125,7 @@ func (s *serveCmd) Run(std streams) error {
 	}
 	srv, err := server.New(server.Config{
 		DB: db, DataDir: dir, Collector: watch, Host: collector.NewHostReader(collector.HostConfig{Source: watch.Source()}), Processes: details,
-		Log: log, Services: manager, Control: manager, Commands: s.Commands == "any", App: app, PublicURL: public, TLS: tlsConfig != nil, Logger: logger, Now: time.Now,
+		Log: log, Services: manager, Control: manager, Commands: s.Commands == "any", App: app, PublicURL: public, TLS: tlsConfig != nil, Logger: logger, Now: time.Now, Elapsed: sinceBoot,
 	})
 	if err != nil {
 		return err
@@ -147,6 +148,7 @@ func (s *serveCmd) Run(std streams) error {
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	notify(logger, daemon.SdNotifyReady)
+	go watchdog(collecting, srv, logger)
 
 	select {
 	case <-ctx.Done():
@@ -169,6 +171,28 @@ func (s *serveCmd) Run(std streams) error {
 func notify(logger *slog.Logger, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		logger.Warn("cannot tell systemd how the service stands", "error", err)
+	}
+}
+
+// watchdog tells systemd that the server is not stuck, where it asks for that, until ctx ends. Source: sd_watchdog_enabled(3).
+func watchdog(ctx context.Context, srv *server.Server, logger *slog.Logger) {
+	every, err := daemon.SdWatchdogEnabled(false)
+	if err != nil {
+		logger.Warn("cannot read what systemd asks of the watchdog", "error", err)
+	}
+	if every <= 0 {
+		return
+	}
+	ticker := time.NewTicker(every / 2)
+	defer ticker.Stop()
+	for {
+		srv.Alive()
+		notify(logger, daemon.SdNotifyWatchdog)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
 	}
 }
 
@@ -201,4 +225,13 @@ func tellSetup(srv *server.Server, log *control.Log, std streams, logger *slog.L
 	})
 	logger.Info("no account yet: open the URL in this file within 15 minutes", "file", file)
 	return nil
+}
+
+// sinceBoot is the time since the machine started, its sleep counted. Source: CLOCK_BOOTTIME of clock_gettime(2).
+func sinceBoot() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		panic(err) // every Linux since 2.6.39 has it
+	}
+	return time.Duration(t.Nano())
 }
