@@ -36,8 +36,8 @@ var (
 
 // compare adds the ratio of each round of ours to the same round of another, and whether its median is within the target (0: none).
 func (t *table) compare(work string, ours, with []float64, say unit, withName string, target float64) {
-	if len(ours) == 0 || len(ours) != len(with) {
-		t.skip(work, "not measured")
+	if len(ours) == 0 || len(ours) != len(with) || slices.Contains(with, 0) {
+		t.skip(work, "not measured beside "+withName+": it did not run")
 		return
 	}
 	ratios := make([]float64, len(ours))

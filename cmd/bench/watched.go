@@ -39,7 +39,7 @@ type peer struct {
 func peers() []*peer {
 	return []*peer{
 		{name: "top -b -d1", args: []string{"top", "-b", "-d1"}, target: [2]float64{0.3, 0.6}},
-		{name: "pidstat -urp ALL 1", args: []string{"pidstat", "-urp", "ALL", "1"}},
+		{name: "pidstat -u -r -p ALL 1", args: []string{"pidstat", "-u", "-r", "-p", "ALL", "1"}},
 		{name: "htop -d 10", args: []string{"script", "-qec", "stty rows 50 cols 200; exec htop -d 10", "/dev/null"}},
 		{name: "atop 1", args: []string{"atop", "1"}},
 		{name: "glances -w -t 1", args: []string{"glances", "-w", "-t", "1", "-B", "127.0.0.1"}},
