@@ -21,7 +21,7 @@ func (b *bench) goBench(pkg, pattern string, args ...string) ([]figure, error) {
 	cmd.Dir = pkg
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s", pattern, lastLines(string(out), 5))
+		return nil, fmt.Errorf("%s: %w %s", pattern, err, lastLines(string(out), 5))
 	}
 	var list []figure
 	for line := range strings.Lines(string(out)) {
