@@ -20,6 +20,12 @@
 // ended when it is gone, since the first thread's end need not be the process's, and a zombie is still there. Where the
 // kernel tells nothing (not root, or a container), ends are known by absence, and Sample.Errors says so.
 //
+// # Sockets and their owners
+//
+// What sock_diag tells of a socket (diag) is compared with what it told the last time, by the socket's cookie; the row is made
+// anew only where they differ (socketReader). Which processes hold which sockets is searched when a socket comes, when an
+// owner has ended, and now and then (owners): by a BPF iterator over open files, or through /proc/PID/fd.
+//
 // # Beside the one goroutine
 //
 // Three things may wait for ever, and so are done elsewhere: the connector's socket (ended by Run), statfs(2) of file
