@@ -19,6 +19,7 @@ func TestActsInTheBrowser(t *testing.T) {
 		"acts-base.service":   "[Unit]\nDescription=Carries another\n[Service]\nExecStart=/bin/sleep 100000\n",
 		"acts-top.service":    "[Unit]\nDescription=Stands on another\nRequires=acts-base.service\nAfter=acts-base.service\n[Service]\nExecStart=/bin/sleep 100000\n",
 		"acts-chatty.service": "[Unit]\nDescription=Talks\n[Service]\nExecStart=/bin/sh -c 'n=0; while :; do n=$$((n+1)); echo tick $$n; [ $$((n %% 5)) = 0 ] && echo \"<3>tick $$n is bad\"; sleep 1; done'\n",
+		"acts-never.service":  "[Unit]\nDescription=Never gets ready\n[Service]\nType=notify\nExecStart=/bin/sleep 100000\n",
 		"acts-again.service":  "[Unit]\nDescription=Comes back\n[Service]\nRestart=always\nExecStart=/bin/sleep 100000\n",
 	})
 	for _, unit := range []string{"acts-sleep", "acts-base", "acts-top", "acts-chatty", "acts-again"} {

@@ -9,6 +9,7 @@ import { axe, Pages, phone } from './browser'
 //   acts-fail.service     ends with status 3, and says "cannot open /etc/acts.conf" on stderr
 //   acts-slow.service     takes some seconds to start (Type=notify)
 //   acts-base.service     runs; acts-top.service runs too and requires it
+//   acts-never.service    never gets ready (Type=notify)
 //   acts-chatty.service   runs, and writes "tick" and a number each second, now and then with <3> before it
 //   acts-again.service    runs; Restart=always
 
@@ -80,7 +81,32 @@ describe('a service', () => {
     expect(await axe(page)).toEqual([])
     await news(page).getByRole('link', { name: 'Open record' }).click()
     await panel(page, 'Record').getByText('cannot open /etc/acts.conf').first().waitFor()
-    await panel(page, 'Record').getByText('service.start').waitFor()
+    const record = panel(page, 'Record')
+    await record.getByText('service.start').waitFor()
+    await record.getByText('exit-code (a process failed)').waitFor()
+    expect(await axe(page)).toEqual([])
+    await record.getByRole('button', { name: 'Do it again' }).click()
+    await news(page).getByText('cannot open /etc/acts.conf').waitFor()
+    expect(await news(page).getByRole('listitem').count()).toBe(1)
+    await page.goBack()
+    await row(page, 'acts-fail.service').getByText('failed: exit status 3').waitFor()
+    await page.getByRole('link', { name: 'acts-fail.service', exact: true }).click()
+    const reason = panel(page, 'Service').getByRole('region', { name: 'Failed' })
+    await reason.getByText('cannot open /etc/acts.conf').waitFor()
+    expect(await axe(page)).toEqual([])
+  })
+
+  it('that takes for ever is cancelled from its toast', async () => {
+    const page = await as('admin', '/services?q=acts-never')
+    await choose(page, 'acts-never.service', 'Start')
+    await news(page).getByText('running').waitFor()
+    await news(page).getByRole('button', { name: 'Cancel it' }).click()
+    await news(page).getByText('failed', { exact: true }).waitFor()
+    expect(await news(page).getByRole('listitem').count()).toBe(1)
+    await choose(page, 'acts-never.service', 'Stop')
+    await row(page, 'acts-never.service')
+      .getByText(/^inactive|^failed/)
+      .waitFor()
   })
 
   it('that takes its time shows it to everybody, and tells who did it only', async () => {
@@ -194,8 +220,58 @@ describe('a process', () => {
     const process = panel(page, 'Process')
     await process.getByText('Program file').waitFor()
     expect(await axe(page)).toEqual([])
+    await process.getByRole('figure').first().waitFor()
+    await process.getByText('Limits', { exact: true }).click()
+    await process.getByText('Max open files').waitFor()
     await process.getByRole('link', { name: 'acts-chatty.service' }).click()
-    await panel(page, 'Service').getByText('Running').first().waitFor()
+    const service = panel(page, 'Service')
+    await service.getByText('Running').first().waitFor()
+    await service.getByRole('link', { name: /^\d+ sh$/ }).click()
+    await process.getByText('Program file').waitFor()
+    await page.goBack()
+    await service.waitFor()
+    await page.goBack()
+    await process.waitFor()
+  })
+
+  it('tells that it has ended, and keeps what was known of it', async () => {
+    const page = await as('admin', '/processes?q=unit:acts-again')
+    await page.getByRole('link', { name: 'sleep', exact: true }).first().click()
+    const process = panel(page, 'Process')
+    await process.getByRole('button', { name: 'KILL' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Send SIGKILL' })
+    await dialog.getByRole('button', { name: 'Send SIGKILL' }).click()
+    await process.getByText('This process has ended.').waitFor()
+    await process.getByText('Program file').waitFor()
+    expect(await process.getByRole('button', { name: 'KILL' }).count()).toBe(0)
+  })
+})
+
+describe('the log', () => {
+  it('is narrowed down to whoever did it and to an hour, and exported so', async () => {
+    const page = await as('admin', '/log')
+    const hour = page.getByRole('region', { name: 'Last 24 hours' }).getByRole('link').last()
+    const q = () => new URL(page.url()).searchParams.get('q')
+    await hour.click()
+    await expect.poll(q).toMatch(/^time>=\S+ time</)
+    await page.getByRole('table', { name: 'Log' }).getByRole('link').first().waitFor()
+    await hour.click()
+    await expect.poll(q).toBeNull()
+    await page.getByLabel('By', { exact: true }).selectOption('operator')
+    await page.getByLabel('Type', { exact: true }).selectOption('service.restart')
+    await expect.poll(() => page.getByRole('link', { name: 'Signed in' }).count()).toBe(0)
+    expect(await axe(page)).toEqual([])
+    const href = await page
+      .getByRole('link', { name: 'Export as NDJSON, as filtered' })
+      .getAttribute('href')
+    const text = await (await page.request.get(url + (href ?? ''))).text()
+    const records = text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { actor: string; logType: string })
+    expect(records.length).toBeGreaterThan(0)
+    for (const { actor, logType } of records)
+      expect([actor, logType]).toEqual(['operator', 'service.restart'])
   })
 })
 
@@ -216,6 +292,20 @@ describe('a command', () => {
     await page.getByRole('button', { name: 'Cancel it' }).click()
     await panel(page, 'Record').getByText('was canceled').waitFor()
     await output.getByText('red', { exact: true }).waitFor()
+    await page.getByRole('button', { name: 'Do it again' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Run this command again?' })
+    await dialog.getByText(script).waitFor()
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    expect(await page.getByRole('button', { name: 'Cancel it' }).count()).toBe(0)
+    await page.goto(url + '/services')
+    const field = page.getByLabel('Or a command')
+    await field.focus()
+    const remembered = () =>
+      field.evaluate((input: HTMLInputElement) =>
+        [...(input.list?.options ?? [])].map(({ value }) => value),
+      )
+    await expect.poll(remembered).toContain(`sh -c '${script}'`)
   })
 
   it('that cannot be is told at once', async () => {
