@@ -34,7 +34,7 @@ func BenchmarkProcesses(b *testing.B) {
 					}
 					return len(table.list(true))
 				}
-				for range 3 * lookEvery { // until nothing is new any more
+				for range lookEvery + 1 { // until every process has been looked at
 					scan()
 				}
 				processes := 0

@@ -28,14 +28,15 @@ type procSource struct {
 	scans   int
 }
 
-// exactly is how many scans an exact resident set is good for when nothing shows that it has changed.
-const exactly = 64
+// exactly is how many scans an exact resident set is good for when nothing shows that it has changed: of a process that does
+// nothing the kernel may still take pages away, and its rough count tells that only when they are many.
+const exactly = 128
 
 // procSuper is the magic number of a proc file system, statfs(2). A copy of one has files that never say ESRCH.
 const procSuper = 0x9fa0
 
 func newProcSource(root string) *procSource {
-	s := &procSource{detailReader: newDetailReader(root), page: uint64(os.Getpagesize()), files: newFiles(root, 4<<10)}
+	s := &procSource{detailReader: newDetailReader(root), page: uint64(os.Getpagesize()), files: newFiles(root, 32<<10)}
 	var system unix.Statfs_t
 	var limit unix.Rlimit
 	if unix.Statfs(root, &system) == nil && system.Type == procSuper && unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil {

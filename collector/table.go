@@ -170,8 +170,8 @@ func (p *process) stale(c *counts) bool {
 
 // lookEvery is how many scans apart each process that may have run is looked at for changes that leave no trace in its
 // counters: of its title, and where the source does not tell them of its user and its control group. Nothing that is
-// shown is wrong for longer.
-const lookEvery = 32
+// shown is wrong for longer, which is a minute as a rule.
+const lookEvery = 64
 
 // due tells whether that is in this scan, which is not the same one for all.
 func (p *process) due(scan uint64) bool {
