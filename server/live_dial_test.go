@@ -132,7 +132,7 @@ func (c *dialled) follow() {
 // until waits for ok to hold of what the client has got.
 func (c *dialled) until(what string, ok func(f *follower) bool) {
 	c.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(2 * time.Millisecond) {
 		c.mu.Lock()
 		met, err := ok(c.follower), c.err
 		c.mu.Unlock()
