@@ -26,6 +26,12 @@
 // anew only where they differ (socketReader). Which processes hold which sockets is searched when a socket comes, when an
 // owner has ended, and now and then (owners): by a BPF iterator over open files, or through /proc/PID/fd.
 //
+// # Where processes come from
+//
+// Two sources stand behind processSource: /proc/PID/stat through descriptors that stay open (procSource), and, as root in
+// the initial namespaces, a BPF iterator over the kernel's tasks (bpfSource). They tell the same figures; the tolerance of
+// each stands with TestSourcesTellTheSame. Which one it is, and why not the better, Collector.Source tells.
+//
 // # Beside the one goroutine
 //
 // Three things may wait for ever, and so are done elsewhere: the connector's socket (ended by Run), statfs(2) of file
