@@ -76,7 +76,7 @@ func makeDB(dir, path string) error {
 	if err := errors.Join(setFormat(db), db.Close()); err != nil {
 		return err
 	}
-	err = unix.Renameat2(unix.AT_FDCWD, f.Name(), unix.AT_FDCWD, path, unix.RENAME_NOREPLACE)
+	err = moveNew(f.Name(), path)
 	if err != nil && !errors.Is(err, fs.ErrExist) { // another process was faster: its file is as good
 		return err
 	}
@@ -104,6 +104,9 @@ func openDB(path string, readOnly bool) (db *bbolt.DB, err error) {
 				broken = checkPages(f)
 				err = broken
 			}
+			if now, statErr := os.Stat(name); err == nil && (statErr != nil || !sameFile(f, now)) {
+				err = &fs.PathError{Op: "open", Path: name, Err: errors.New("another file was put in its place; try again")}
+			}
 			if err != nil {
 				f.Close()
 				return nil, err
@@ -127,6 +130,11 @@ func openDB(path string, readOnly bool) (db *bbolt.DB, err error) {
 		return nil, err
 	}
 	return db, nil
+}
+
+func sameFile(f *os.File, other os.FileInfo) bool {
+	info, err := f.Stat()
+	return err == nil && os.SameFile(info, other)
 }
 
 // lockFile takes the lock that bbolt takes, which is then its own.

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
 
 	"topdeck/control"
@@ -34,7 +35,7 @@ const (
 )
 
 // AdminRequest is what the command line asks of a running server: list, add, passwd, role or remove of accounts, or
-// log.verify; and what that needs.
+// log.verify, or backup; and what that needs.
 type AdminRequest struct {
 	Do       string         `json:"do"`
 	Name     string         `json:"name,omitempty"`
@@ -50,6 +51,7 @@ func (r AdminRequest) long() bool { return r.Do == doVerify }
 type adminReply struct {
 	Users []UserRow         `json:"users,omitempty"`
 	Log   *control.Verified `json:"log,omitempty"`
+	Size  int64             `json:"size,omitempty"` // bytes of a backup, which follow
 	Error *ErrorBody        `json:"error,omitempty"`
 }
 
@@ -123,16 +125,11 @@ func (a *Accounts) administer(by Actor, r AdminRequest) ([]UserRow, error) {
 
 // askServer sends r to the server that runs on dir.
 func askServer(dir string, r AdminRequest) (reply adminReply, err error) {
-	path, release, err := socketPath(dir)
+	conn, release, err := dialServer(dir)
 	if err != nil {
 		return reply, err
 	}
 	defer release()
-	conn, err := net.DialTimeout("unix", path, time.Second)
-	if err != nil {
-		return reply, fmt.Errorf("cannot reach the server through %s: %w", filepath.Join(dir, adminFile), err)
-	}
-	defer conn.Close()
 	wait := adminTime
 	if r.long() {
 		wait = adminLongTime
@@ -148,6 +145,20 @@ func askServer(dir string, r AdminRequest) (reply adminReply, err error) {
 		return reply, &Error{Code: reply.Error.Code, Message: reply.Error.Message}
 	}
 	return reply, nil
+}
+
+// dialServer connects to the server that runs on dir, until release.
+func dialServer(dir string) (conn net.Conn, release func(), err error) {
+	path, done, err := socketPath(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	conn, err = net.DialTimeout("unix", path, time.Second)
+	if err != nil {
+		done()
+		return nil, nil, fmt.Errorf("cannot reach the server through %s: %w", filepath.Join(dir, adminFile), err)
+	}
+	return conn, func() { conn.Close(); done() }, nil
 }
 
 // socketPath is where the socket of dir is. Where that is too long for a socket address, it leads through an open
@@ -168,6 +179,7 @@ func socketPath(dir string) (path string, release func(), err error) {
 type adminSocket struct {
 	listener *net.UnixListener
 	accounts *Accounts
+	db       *bbolt.DB
 	log      *control.Log
 	logger   *slog.Logger
 	ctx      context.Context // of all requests
@@ -177,7 +189,7 @@ type adminSocket struct {
 }
 
 // openAdminSocket listens in dir. The caller has the database of dir locked, so a socket that is there was left behind.
-func openAdminSocket(dir string, accounts *Accounts, log *control.Log, logger *slog.Logger) (*adminSocket, error) {
+func openAdminSocket(dir string, db *bbolt.DB, accounts *Accounts, log *control.Log, logger *slog.Logger) (*adminSocket, error) {
 	path, release, err := socketPath(dir)
 	if err != nil {
 		return nil, err
@@ -195,7 +207,7 @@ func openAdminSocket(dir string, accounts *Accounts, log *control.Log, logger *s
 		listener.Close()
 		return nil, fmt.Errorf("cannot make the admin socket private: %w", err)
 	}
-	s := &adminSocket{listener: listener, accounts: accounts, log: log, logger: logger}
+	s := &adminSocket{listener: listener, db: db, accounts: accounts, log: log, logger: logger}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.serving.Go(s.accept)
 	return s, nil
@@ -268,7 +280,11 @@ func (s *adminSocket) serve(conn *net.UnixConn) error {
 	var r AdminRequest
 	var reply adminReply
 	err = decodeObject(body, &r)
-	if err == nil {
+	if err == nil && r.Do == doBackup {
+		if err = s.backup(conn, localActor(uid)); err == nil {
+			return nil
+		}
+	} else if err == nil {
 		reply, err = s.answer(conn, localActor(uid), r)
 	}
 	if err != nil {
@@ -283,6 +299,10 @@ func (s *adminSocket) serve(conn *net.UnixConn) error {
 	return json.NewEncoder(conn).Encode(reply)
 }
 
+func errReading() error {
+	return refuse(codeConflict, "the data file is being read as a whole already; wait for that to end")
+}
+
 // answer does what r asks for.
 func (s *adminSocket) answer(conn *net.UnixConn, by Actor, r AdminRequest) (reply adminReply, err error) {
 	if !r.long() {
@@ -290,7 +310,7 @@ func (s *adminSocket) answer(conn *net.UnixConn, by Actor, r AdminRequest) (repl
 		return reply, err
 	}
 	if !s.reading.TryLock() {
-		return reply, refuse(codeConflict, "the data file is being read as a whole already; wait for that to end")
+		return reply, errReading()
 	}
 	defer s.reading.Unlock()
 	ctx, cancel := context.WithTimeout(s.ctx, adminLongTime)

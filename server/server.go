@@ -218,7 +218,7 @@ func (s *Server) begin(ln net.Listener) (err error) {
 	if s.closed {
 		return errors.New("cannot serve: the server is closed")
 	}
-	if s.admin, err = openAdminSocket(s.cfg.DataDir, s.accounts, s.cfg.Log, s.cfg.Logger); err != nil {
+	if s.admin, err = openAdminSocket(s.cfg.DataDir, s.cfg.DB, s.accounts, s.cfg.Log, s.cfg.Logger); err != nil {
 		return err
 	}
 	s.listener = ln

@@ -25,6 +25,8 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve the app (what topdeck alone does)."`
 	User    userCmd    `cmd:"" help:"Manage accounts, also while a server runs."`
 	Log     logCmd     `cmd:"" help:"Look after the operation log, also while a server runs."`
+	Backup  backupCmd  `cmd:"" help:"Write the data file to a new file, also while a server runs."`
+	Restore restoreCmd `cmd:"" help:"Put a backup in the place of the data file; no server may run."`
 	Sample  sampleCmd  `cmd:"" help:"Print what the collector sees, as JSON lines."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -57,6 +57,8 @@ export const log = {
     'session.confirm': 'Gave password again',
     'session.denied': 'Sign-in refused',
     'session.revoke': 'Ended session',
+    'data.backup': 'Backed up data',
+    'data.restore': 'Restored data from',
     'user.add': 'Added user',
     'user.role': 'Changed role',
     'user.password': 'Changed password',

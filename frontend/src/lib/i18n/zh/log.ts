@@ -53,6 +53,8 @@ export const log: typeof en = {
     'session.confirm': '再次验证密码',
     'session.denied': '登录被拒绝',
     'session.revoke': '结束会话',
+    'data.backup': '备份数据',
+    'data.restore': '恢复数据自',
     'user.add': '添加用户',
     'user.role': '修改角色',
     'user.password': '修改密码',
