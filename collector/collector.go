@@ -105,6 +105,11 @@ func (c *Collector) Run(ctx context.Context, publish func(*Sample)) error {
 	defer close(c.stopped)
 	defer c.reader.end()
 
+	if s := c.Source(); s.Reason == "" {
+		c.reader.config.Logger.Info("reading processes", "source", s.Name)
+	} else {
+		c.reader.config.Logger.Info("reading processes", "source", s.Name, "not-bpf", s.Reason)
+	}
 	c.reader.start(time.Now())
 	c.prepare()
 	first := time.NewTimer(basis)

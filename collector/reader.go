@@ -37,11 +37,6 @@ func newReader(config Config) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Reason == "" {
-		config.Logger.Info("reading processes", "source", s.Name)
-	} else {
-		config.Logger.Info("reading processes", "source", s.Name, "not-bpf", s.Reason)
-	}
 	users := newUsers(config.Etc)
 	return &reader{
 		config:  config,
