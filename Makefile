@@ -9,7 +9,7 @@ SHELL := /bin/bash
 
 GO_SOURCES := $(shell find cmd server collector control frontend -name '*.go' -not -name '*_test.go' -not -path '*/node_modules/*')
 APP_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/e2e/*' -not -name '*.go')
-TEST_PACKAGES := chromium gcc libc6-dev iproute2 procps systemd-container dbus strace nginx supervisor
+TEST_PACKAGES := chromium gcc libc6-dev iproute2 procps systemd-container dbus strace nginx supervisor haproxy
 # A count of tries, not a time: go test's own deadline fails a run now and then with nothing found (golang/go 75804, mended in Go 1.27).
 FUZZ_TIME ?= 20000x
 BENCH_ROUNDS ?= 5
@@ -53,7 +53,7 @@ test-packages:
 		echo "installing Debian packages that the tests need:$$missing"; \
 		policy=/usr/sbin/policy-rc.d; if [ ! -e $$policy ]; then trap "rm -f $$policy" EXIT; printf '#!/bin/sh\nexit 101\n' >$$policy; chmod 755 $$policy; fi; \
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing && \
-		for d in nginx supervisor; do case " $$missing " in *" $$d "*) update-rc.d $$d disable;; esac; done; \
+		for d in nginx supervisor haproxy; do case " $$missing " in *" $$d "*) update-rc.d $$d disable;; esac; done; \
 	fi
 
 .PHONY: lint
