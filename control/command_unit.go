@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,7 +114,10 @@ func unitPath(name string) dbus.ObjectPath {
 
 // transientUnits runs commands as transient units: systemd starts them and knows all that comes of one by its control group,
 // whatever that does to its session or environment. They live on without topdeck, hence backstop and stopLeft.
-type transientUnits struct{ s *systemd }
+type transientUnits struct {
+	s       *systemd
+	starter []string // as in Config
+}
 
 func (t transientUnits) ready() error {
 	_, err := t.s.connected()
@@ -137,15 +141,22 @@ func (t transientUnits) run(ctx context.Context, o order, out io.Writer) (ending
 		delete(s.commands, u.path)
 		s.mu.Unlock()
 	}()
+	if len(t.starter) > 0 {
+		o.args = append(slices.Clone(t.starter), o.encode())
+		o.path = t.starter[0]
+	}
 	err = s.startCommand(ctx, u.name, o, write)
 	write.Close() // systemd has its own
 	if err != nil {
-		var refused dbus.Error
-		if !errors.As(err, &refused) { // it may have begun all the same
-			s.endCommand(u)
+		doubtful := unanswered(err) // it may have begun
+		if doubtful {
+			err = errors.Join(errors.New("the connection to systemd was lost as it began, so it was ended"), s.endCommand(u))
 		}
 		if ctx.Err() != nil {
 			return ending{}, nil
+		}
+		if doubtful {
+			return ending{}, err
 		}
 		return ending{}, errors.New(reason(err))
 	}
@@ -170,7 +181,7 @@ func (t transientUnits) run(ctx context.Context, o order, out io.Writer) (ending
 
 // startCommand makes the unit and starts it. It returns when that is on its way.
 func (s *systemd) startCommand(ctx context.Context, name string, o order, out *os.File) error {
-	conn, err := s.connected()
+	conn, err := s.reachable(ctx)
 	if err != nil {
 		return err
 	}

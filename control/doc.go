@@ -37,7 +37,7 @@
 //
 // A command is run by a runner. Where there is a systemd, and topdeck is root, that is a transient unit: its control group holds
 // all that comes of it, its output comes through a pipe that systemd was given, and its end is told by signals. It outlives a
-// crash of topdeck; the next start ends it. Elsewhere a command runs in a session of its own, and is ended with everything
+// crash of topdeck; the next start ends it. Its words get there by Config.Starter, since systemd does not keep them safe over a reload. Elsewhere a command runs in a session of its own, and is ended with everything
 // that bears its mark in the environment.
 //
 // Signal sends to a process that it holds by a pidfd, so there is no goroutine and nothing to wait for.

@@ -44,6 +44,9 @@ type Config struct {
 	Logger *slog.Logger // nil: silent
 	Root   string       // where the host's file system is; "" is /
 	Bus    string       // D-Bus address of the system bus; "" is where D-Bus says it is
+	// Starter begins a command line that hands its next word to Exec: a path, and arguments. Commands are started by it where systemd
+	// starts them; without it, a reload of systemd at the wrong moment may change their words.
+	Starter []string
 }
 
 // Manager is the host's service managers as one. Its methods may be called from any goroutine.
@@ -86,7 +89,7 @@ func NewManager(cfg Config) *Manager {
 		s := newSystemd(cfg, m.changed)
 		m.backends = append(m.backends, s)
 		if os.Geteuid() == 0 { // nobody else may make units
-			m.runner = transientUnits{s}
+			m.runner = transientUnits{s, cfg.Starter}
 		}
 		if cfg.Log != nil {
 			m.done.Go(func() { s.stopLeft(m.ctx, m.wasInterrupted) })

@@ -11,6 +11,8 @@ import (
 	"runtime/debug"
 
 	"github.com/alecthomas/kong"
+
+	"topdeck/control"
 )
 
 // Exit codes, which are part of the contract.
@@ -29,6 +31,7 @@ type cli struct {
 	Restore restoreCmd `cmd:"" help:"Put a backup in the place of the data file; no server may run."`
 	Sample  sampleCmd  `cmd:"" help:"Print what the collector sees, as JSON lines."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+	Exec    execCmd    `cmd:"" hidden:"" help:"Become another program; serve uses it to start commands."`
 }
 
 // streams are the program's standard streams.
@@ -76,6 +79,13 @@ func run(args []string, std streams) int {
 
 // usageError is a fault in how the program was called that kong's parser does not see.
 type usageError struct{ error }
+
+// execCmd is what control's Starter names.
+type execCmd struct {
+	Words string `arg:""`
+}
+
+func (e execCmd) Run() error { return control.Exec(e.Words, os.Environ()) }
 
 type versionCmd struct{}
 

@@ -123,7 +123,11 @@ func (s *serveCmd) Run(std streams) error {
 		return err
 	}
 	defer log.Close()
-	manager := control.NewManager(control.Config{Log: log, Logger: logger})
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("cannot find this program: %w", err)
+	}
+	manager := control.NewManager(control.Config{Log: log, Logger: logger, Starter: []string{program, "exec"}})
 	defer manager.Close()
 	app, err := fs.Sub(frontend.Dist, "dist")
 	if err != nil {
