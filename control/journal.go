@@ -10,6 +10,7 @@ import (
 	"net"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,14 +62,20 @@ func (j journal) ofInvocation(ctx context.Context, unit, id string, since time.T
 	}
 }
 
-// jobResult is what systemd wrote down of the end of a job of a unit, by its number, not before since; "" if it did not.
+// jobResult is what systemd wrote down of the end of a job of a unit, the last one or that of a number, not before since; "" if it did not.
 func (j journal) jobResult(ctx context.Context, unit, job string, since time.Time) string {
 	j.sync(ctx)
-	lines, _ := j.read(ctx, 1, "_PID=1", "UNIT="+unit, "JOB_ID="+job)
-	if len(lines) == 0 || lines[0].Time.Before(since) {
-		return ""
+	matches := []string{"_PID=1", "UNIT=" + unit}
+	if job != "" {
+		matches = append(matches, "JOB_ID="+job)
 	}
-	return lines[0].jobResult
+	lines, _ := j.read(ctx, reasonLines, matches...)
+	for _, l := range slices.Backward(lines) {
+		if l.jobResult != "" && !l.Time.Before(since) {
+			return l.jobResult
+		}
+	}
+	return ""
 }
 
 // sync has journald take in what has been written to it. Where that cannot be had, the last lines may be missing.

@@ -112,16 +112,17 @@ func (s *systemd) guards(id string) string {
 
 // act does one action and waits for its end, however long that takes.
 func (s *systemd) act(ctx context.Context, id, action string) Outcome {
-	conn, err := s.connected()
+	conn, err := s.reachable(ctx)
 	if err != nil {
 		return Outcome{RetStatus: Failed, Message: err.Error()}
 	}
 	manager := conn.Object(sdName, sdPath)
 	switch action {
 	case Enable, Disable:
-		return s.setEnabled(ctx, manager, id, action)
+		return s.setEnabled(ctx, id, action)
 	case ResetFailed:
-		if err := manager.CallWithContext(ctx, sdManager+".ResetFailedUnit", 0, id).Err; err != nil {
+		if call, _ := s.repeat(ctx, "ResetFailedUnit", id); call.Err != nil {
+			err = call.Err
 			return Outcome{RetStatus: Failed, Message: fmt.Sprintf("cannot reset %s: %s", id, reason(err))}
 		}
 		return Outcome{RetStatus: Succeeded, Message: id + ": its failure is forgotten"}
@@ -139,13 +140,17 @@ func (s *systemd) act(ctx context.Context, id, action string) Outcome {
 	}
 	since := time.Now()
 	var job dbus.ObjectPath
-	if err := manager.CallWithContext(ctx, sdManager+"."+method, 0, id, "replace").Store(&job); err != nil {
-		if ctx.Err() != nil {
-			return interrupted(ctx)
-		}
+	var result string
+	switch err = manager.CallWithContext(ctx, sdManager+"."+method, 0, id, "replace").Store(&job); {
+	case err == nil:
+		result, err = s.await(ctx, w, conn, job, since)
+	case ctx.Err() != nil:
+		return interrupted(ctx)
+	case unanswered(err):
+		job, result, err = s.jobSince(ctx, w, since)
+	default:
 		return Outcome{RetStatus: Failed, Message: fmt.Sprintf("cannot %s %s: %s", action, id, reason(err))}
 	}
-	result, err := s.await(ctx, w, conn, job, since)
 	if err != nil && errors.Is(context.Cause(ctx), errCanceled) {
 		if result, err = s.cancelJob(w, job, since); err != nil {
 			return interrupted(ctx)
@@ -161,6 +166,48 @@ func (s *systemd) act(ctx context.Context, id, action string) Outcome {
 		return interrupted(ctx)
 	}
 	return s.outcome(ctx, id, action, result, since)
+}
+
+// unanswered tells whether a call failed such that it may have been taken in all the same: its connection, or systemd, went away.
+func unanswered(err error) bool {
+	var refused dbus.Error
+	return err != nil && (!errors.As(err, &refused) || refused.Name == "org.freedesktop.DBus.Error.NoReply" || refused.Name == "org.freedesktop.DBus.Error.Disconnected")
+}
+
+// repeat calls systemd, and once more on the next connection if there was no answer: for what may be done twice.
+func (s *systemd) repeat(ctx context.Context, method string, args ...any) (call *dbus.Call, again bool) {
+	for {
+		conn, err := s.reconnected(ctx)
+		if err != nil {
+			return &dbus.Call{Err: err}, again
+		}
+		call = conn.Object(sdName, sdPath).CallWithContext(ctx, sdManager+"."+method, 0, args...)
+		if again || ctx.Err() != nil || !unanswered(call.Err) {
+			return call, again
+		}
+		again = true
+	}
+}
+
+// jobSince finds and awaits the job that a call which was not answered may have led to since then.
+func (s *systemd) jobSince(ctx context.Context, w *watch, since time.Time) (dbus.ObjectPath, string, error) {
+	conn, err := s.reconnected(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	p := properties1{ctx: ctx, conn: conn, path: unitPath(w.unit)}
+	var id uint32
+	var job dbus.ObjectPath
+	if pair, ok := p.get(sdUnit, "Job").([]any); ok && dbus.Store(pair, &id, &job) == nil && id != 0 {
+		result, err := s.await(ctx, w, conn, job, since)
+		return job, result, err
+	}
+	select {
+	case end := <-w.ends:
+		return end.job, end.result, nil
+	default:
+	}
+	return "", cmp.Or(s.journal.jobResult(ctx, w.unit, "", since), lost), nil
 }
 
 // cancelJob takes a job off systemd's list and gives its result, which is another one than canceled if it had ended by then.
@@ -211,6 +258,16 @@ func (s *systemd) await(ctx context.Context, w *watch, conn *dbus.Conn, job dbus
 	}
 }
 
+// reachable is the connection of the moment, or that of the next few seconds: a bus that is started anew is soon back.
+func (s *systemd) reachable(ctx context.Context) (*dbus.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if conn, err := s.reconnected(ctx); err == nil {
+		return conn, nil
+	}
+	return s.connected()
+}
+
 // reconnected waits for a connection.
 func (s *systemd) reconnected(ctx context.Context) (*dbus.Conn, error) {
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -228,14 +285,18 @@ func (s *systemd) reconnected(ctx context.Context) (*dbus.Conn, error) {
 }
 
 // setEnabled changes the links that start a unit with the host, and has systemd read them, as systemctl does.
-func (s *systemd) setEnabled(ctx context.Context, manager dbus.BusObject, id, action string) Outcome {
+func (s *systemd) setEnabled(ctx context.Context, id, action string) Outcome {
+	var call *dbus.Call
 	var err error
+	var again bool
 	installs := true
 	var changes []struct{ Type, File, Destination string }
 	if action == Enable {
-		err = manager.CallWithContext(ctx, sdManager+".EnableUnitFiles", 0, []string{id}, false, false).Store(&installs, &changes)
+		call, again = s.repeat(ctx, "EnableUnitFiles", []string{id}, false, false)
+		err = call.Store(&installs, &changes)
 	} else {
-		err = manager.CallWithContext(ctx, sdManager+".DisableUnitFiles", 0, []string{id}, false).Store(&changes)
+		call, again = s.repeat(ctx, "DisableUnitFiles", []string{id}, false)
+		err = call.Store(&changes)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -253,9 +314,9 @@ func (s *systemd) setEnabled(ctx context.Context, manager dbus.BusObject, id, ac
 		}
 		detail.WriteByte('\n')
 	}
-	if len(changes) > 0 {
-		if err := manager.CallWithContext(ctx, sdManager+".Reload", 0).Err; err != nil && ctx.Err() == nil {
-			return Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: systemd cannot read its configuration anew: %s", id, reason(err)), Detail: detail.String()}
+	if len(changes) > 0 || again { // what was changed the first time is not told the second
+		if call, _ := s.repeat(ctx, "Reload"); call.Err != nil && ctx.Err() == nil {
+			return Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: systemd cannot read its configuration anew: %s", id, reason(call.Err)), Detail: detail.String()}
 		}
 	}
 	o := Outcome{RetStatus: Succeeded, Message: fmt.Sprintf("%s is %sd", id, action), Detail: detail.String()}

@@ -78,7 +78,8 @@ func (s *systemd) outcome(ctx context.Context, id, action, result string, since 
 		}
 	}
 	sub := u.text(sdUnit, "SubState")
-	wanted := map[string]bool{Start: active == "active", Restart: active == "active", Stop: active == "inactive", Reload: active == "active"}[action]
+	entered, _ := u.get(sdUnit, "ActiveEnterTimestamp").(uint64)
+	wanted := map[string]bool{Start: active == "active", Restart: active == "active" && entered >= uint64(since.UnixMicro()), Stop: active == "inactive"}[action]
 	if result == "done" && starts && active == "inactive" {
 		holds, _ := u.get(sdUnit, "ConditionResult").(bool)
 		if asked, _ := u.get(sdUnit, "ConditionTimestamp").(uint64); asked != 0 && !holds {
