@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"topdeck/control"
+)
+
+// TestTheBusGoes takes away what topdeck reaches systemd by, in the middle of jobs: dbus killed, and systemd reloaded and executed
+// anew, once each; 50 and 10 times with TOPDECK_SOAK=1. Every act ends, and the list is right again soon.
+func TestTheBusGoes(t *testing.T) {
+	host := install(t, map[string]string{
+		"slow.service": "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 0.7\nExecStop=/bin/sleep 0.3\n",
+		"fast.service": "[Service]\nExecStart=/bin/sleep 1000\n",
+		"bad.service":  "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'sleep 0.4; echo no such table >&2; exit 3'\n",
+		// As an administrator would have it who wants a dbus that ends to come back.
+		"dbus.service.d/again.conf": "[Unit]\nStartLimitIntervalSec=0\n",
+	})
+	admin := host.as("admin")
+	kills, reloads := 1, 1
+	if os.Getenv("TOPDECK_SOAK") != "" {
+		kills, reloads = 50, 10
+	}
+	// reachable waits until the list comes without an error.
+	reachable := func(within time.Duration) {
+		t.Helper()
+		begun := time.Now()
+		host.until("the list is whole again", func() bool {
+			var list struct {
+				Services []control.Service
+				Errors   map[string]string
+			}
+			status, _ := admin.call("GET", "/services", nil, &list)
+			return status == http.StatusOK && list.Errors["systemd"] == "" && len(list.Services) > 10
+		})
+		if took := time.Since(begun); took > within {
+			t.Logf("that took %v", took)
+		}
+	}
+	count := map[control.RetStatus]int{}
+	round := func(name string, strike ...string) {
+		t.Helper()
+		var begun []control.Operation
+		for _, act := range [][2]string{{"slow.service", "restart"}, {"fast.service", "restart"}, {"bad.service", "start"}} {
+			begun = append(begun, admin.begin(act[0], act[1]))
+		}
+		begun = append(begun, admin.post("/commands", map[string]any{"command": "sh -c 'echo begun; sleep 1; echo done; exit 5'"}))
+		// systemctl itself may lose the bus over this, and what comes of it is looked at below.
+		_, _ = host.Command(strike...).CombinedOutput()
+		for i, op := range begun {
+			op = admin.end(op.ID)
+			count[op.RetStatus]++
+			switch {
+			case i < 2 && op.RetStatus == control.Failed, i == 2 && op.RetStatus == control.Succeeded:
+				t.Errorf("%s: %s of %s became %s: %s\n%s", name, op.LogType, op.Target, op.RetStatus, op.Message, op.Detail)
+			case i == 3 && (op.RetStatus != control.Failed || op.ExitCode == nil && !strings.Contains(op.Message, "lost as it began, so it was ended") ||
+				op.ExitCode != nil && (*op.ExitCode != 5 || op.Detail != "begun\ndone\n")):
+				t.Errorf("%s: the command became %s: %s\n%s", name, op.RetStatus, op.Message, op.Detail)
+			case i == 2 && op.RetStatus == control.Failed && !strings.Contains(op.Message, "no such table"):
+				t.Errorf("%s: it is not told why: %s\n%s", name, op.Message, op.Detail)
+			}
+		}
+		reachable(5 * time.Second)
+		for _, unit := range []string{"slow.service", "fast.service", "bad.service"} {
+			host.until(unit+" is listed as systemd itself has it", func() bool {
+				s := admin.service(unit)
+				return s != nil && s.ActiveState == host.state(unit)
+			})
+		}
+	}
+	reachable(time.Minute)
+	for i := range kills {
+		round(fmt.Sprint("dbus killed ", i+1), "systemctl", "kill", "--signal=KILL", "dbus.service")
+	}
+	for i := range reloads {
+		round(fmt.Sprint("daemon-reload ", i+1), "systemctl", "daemon-reload")
+		round(fmt.Sprint("daemon-reexec ", i+1), "systemctl", "daemon-reexec")
+	}
+	var left struct{ Total int }
+	if admin.call("GET", "/operations?retStatus=running", nil, &left); left.Total != 0 {
+		t.Errorf("%d operations are running still", left.Total)
+	}
+	t.Logf("%d times dbus killed, %d times systemd reloaded and executed anew: %v", kills, reloads, count)
+}
