@@ -251,11 +251,11 @@ func (v *verifier) end(b books) error {
 	if b.entries == nil {
 		return nil
 	}
-	if k, _ := b.state.Cursor().Seek(seqKey(v.id + 1)); k != nil {
-		return v.breaks(v.seq, "an operation is listed that has no entry")
-	}
 	if seq := b.entries.Sequence(); seq != v.seq {
 		return v.breaks(v.seq+1, "it is missing; the log went on to %d", seq)
+	}
+	if k, _ := b.state.Cursor().Seek(seqKey(v.id + 1)); k != nil {
+		return v.breaks(v.seq, "an operation is listed that has no entry")
 	}
 	if head, known := b.head(); known && head != (Head{v.seq, v.hash}) {
 		return v.breaks(v.seq, "it was changed: the log ended with %s", head)
