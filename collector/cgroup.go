@@ -67,6 +67,30 @@ func pathUnit(path, root string) (unit string, user bool) {
 	return manager, false
 }
 
+// slice tells the slice that a process in these groups belongs to, systemd.slice(5); empty when it is in none. A unit that a
+// user's manager runs is in the slice of that manager. The slices above it follow from its name.
+func (g groups) slice(roots groups) string {
+	if slice := pathSlice(g.unified, roots.unified); slice != "" {
+		return slice
+	}
+	return pathSlice(g.named, roots.named)
+}
+
+func pathSlice(path, root string) string {
+	path, ok := strings.CutPrefix(path, root+"/")
+	if !ok {
+		return ""
+	}
+	slice := ""
+	for part := range strings.SplitSeq(path, "/") {
+		if !strings.HasSuffix(part, ".slice") {
+			break
+		}
+		slice = part
+	}
+	return clean(slice, maxName)
+}
+
 // isUnit tells whether a control group's name is that of a unit that can hold processes, systemd.unit(5).
 func isUnit(name string) bool {
 	for _, suffix := range []string{".service", ".scope", ".socket", ".mount", ".swap"} {

@@ -75,3 +75,21 @@ func FuzzControlGroup(f *testing.F) {
 		}
 	})
 }
+
+func TestSliceOfControlGroup(t *testing.T) {
+	for file, want := range map[string]string{
+		"0::/system.slice/nginx.service\n":                                       "system.slice",
+		"0::/system.slice/system-getty.slice/getty@tty1.service":                 "system-getty.slice",
+		"0::/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service": "user-1000.slice",
+		"1:name=systemd:/user.slice/user-0.slice/session-1.scope\n0::/\n":        "user-0.slice",
+		"0::/init.scope":                      "",
+		"0::/":                                "",
+		"0::/../../system.slice/cron.service": "",
+		"":                                    "",
+		"0::/a\x1b.slice/x.service":           `a\x1b.slice`,
+	} {
+		if got := parseGroups(file).slice(groups{}); got != want {
+			t.Errorf("%q gives %q, want %q", file, got, want)
+		}
+	}
+}

@@ -158,8 +158,8 @@ func (t *table) unlisted(l *life) Process {
 	row := Process{PID: l.pid, PPID: l.ppid, StartTime: start, StartedAt: t.startedAt(start)}
 	if parent := t.rows[l.ppid]; parent != nil && !l.executed {
 		from := &parent.row
-		row.User, row.Comm, row.Cmdline, row.Argv0, row.Unit, row.UserUnit =
-			from.User, from.Comm, from.Cmdline, from.Argv0, from.Unit, from.UserUnit
+		row.User, row.Comm, row.Cmdline, row.Argv0, row.Unit, row.Slice, row.UserUnit =
+			from.User, from.Comm, from.Cmdline, from.Argv0, from.Unit, from.Slice, from.UserUnit
 	}
 	t.amend(&row, l)
 	return row
@@ -173,7 +173,7 @@ func (t *table) amend(row *Process, l *life) {
 	}
 	if d := l.details; d != nil {
 		row.User = t.users.name(d.uid)
-		row.Cmdline, row.Argv0, row.Unit, row.UserUnit = d.cmdline, d.argv0, d.unit, d.userUnit
+		row.Cmdline, row.Argv0, row.Unit, row.Slice, row.UserUnit = d.cmdline, d.argv0, d.unit, d.slice, d.userUnit
 	}
 }
 

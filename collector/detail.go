@@ -171,7 +171,7 @@ func (d *Detailer) row(c *counts) Process {
 	}
 	if details, err := d.source.details(c.pid); err == nil {
 		p.User = d.users().name(details.uid)
-		p.Cmdline, p.Argv0, p.Unit, p.UserUnit = details.cmdline, details.argv0, details.unit, details.userUnit
+		p.Cmdline, p.Argv0, p.Unit, p.Slice, p.UserUnit = details.cmdline, details.argv0, details.unit, details.slice, details.userUnit
 	}
 	return p
 }

@@ -77,6 +77,7 @@ type details struct {
 	argv0    string
 	silent   bool // it does not show its command line at this time
 	unit     string
+	slice    string
 	userUnit bool
 }
 
@@ -110,7 +111,9 @@ func (r *detailReader) details(pid int) (d details, err error) {
 	}
 	// A command line or a control group that may not be seen, or that this kernel has not, is empty.
 	if group, err := readBounded(filepath.Join(folder, "cgroup"), maxGroups); err == nil {
-		d.unit, d.userUnit = parseGroups(string(group)).unit(r.init)
+		groups := parseGroups(string(group))
+		d.unit, d.userUnit = groups.unit(r.init)
+		d.slice = groups.slice(r.init)
 	}
 	return d, nil
 }

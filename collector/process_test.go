@@ -33,17 +33,17 @@ func TestProcessesOfAFixture(t *testing.T) {
 		{
 			PID: 300, StartTime: 1000, StartedAt: at(1000), PPID: 1, User: self, State: "S", Comm: "nginx",
 			Cmdline: "nginx: master process /usr/sbin/nginx", Argv0: "nginx: master process /usr/sbin/nginx",
-			RSS: 100 * page, VSize: 4096000, Threads: 1, Unit: "nginx.service",
+			RSS: 100 * page, VSize: 4096000, Threads: 1, Unit: "nginx.service", Slice: "system.slice",
 		},
 		{
 			PID: 301, StartTime: 1001, StartedAt: at(1001), PPID: 300, User: self, State: "S", Nice: 5, Comm: "a) R 1 (b",
 			Cmdline: `/opt/odd \x1b]0;x\x07 --name \xff`, Argv0: `/opt/odd \x1b]0;x\x07`,
-			RSS: 100 * page, VSize: 4096000, Threads: 4, Unit: "odd.service", UserUnit: true,
+			RSS: 100 * page, VSize: 4096000, Threads: 4, Unit: "odd.service", Slice: "user-1000.slice", UserUnit: true,
 		},
 		{PID: 302, StartTime: 1002, StartedAt: at(1002), PPID: 301, User: self, State: "Z", Comm: "defunct", Threads: 1},
 		{
 			PID: 303, StartTime: 1003, StartedAt: at(1003), PPID: 1, User: self, State: "T", Comm: "stopped",
-			Cmdline: "vi", Argv0: "vi", RSS: 100 * page, VSize: 4096000, Threads: 1, Unit: "session-2.scope",
+			Cmdline: "vi", Argv0: "vi", RSS: 100 * page, VSize: 4096000, Threads: 1, Unit: "session-2.scope", Slice: "user-1000.slice",
 		},
 	}
 	got := table.list(true)

@@ -166,8 +166,9 @@ type Process struct {
 	RSS        uint64    `json:"rss"`        // bytes
 	VSize      uint64    `json:"vsize"`      // bytes
 	Threads    int       `json:"threads"`
-	Unit       string    `json:"unit"` // systemd unit of its cgroup, or empty
-	UserUnit   bool      `json:"-"`    // Unit is run by a user's manager: the system's unit of that name is another
+	Unit       string    `json:"unit"`  // systemd unit of its cgroup, or empty
+	Slice      string    `json:"slice"` // systemd slice of its cgroup, or empty
+	UserUnit   bool      `json:"-"`     // Unit is run by a user's manager: the system's unit of that name is another
 }
 
 // Ended is a process that ended between two samples. Source: the kernel's proc connector; where that is not to be had,

@@ -219,7 +219,7 @@ func (t *table) detail(p *process, d details) {
 	if d.comm != "" {
 		p.row.Comm = d.comm
 	}
-	p.row.Cmdline, p.row.Argv0, p.row.Unit, p.row.UserUnit = d.cmdline, d.argv0, d.unit, d.userUnit
+	p.row.Cmdline, p.row.Argv0, p.row.Unit, p.row.Slice, p.row.UserUnit = d.cmdline, d.argv0, d.unit, d.slice, d.userUnit
 }
 
 // list is the rows, by PID: copies, made anew only of those that have changed. Published says that it goes to those who follow.

@@ -46,6 +46,8 @@ func processRows() *rowType[collector.Process, processKey] {
 		}
 		return func(p *row) bool { return strings.EqualFold(p.State, value) }
 	}
+	slice := text("slice", func(p *row) string { return p.Slice })
+	slice.searched = false // a word like system would find nearly all
 	return &rowType[row, processKey]{
 		fields: []field[row]{
 			number("pid", numberField, func(p *row) float64 { return float64(p.PID) }).named(),
@@ -62,6 +64,7 @@ func processRows() *rowType[collector.Process, processKey] {
 			number("vsize", bytesField, func(p *row) float64 { return float64(p.VSize) }),
 			number("threads", numberField, func(p *row) float64 { return float64(p.Threads) }),
 			text("unit", func(p *row) string { return p.Unit }),
+			slice,
 		},
 		key:     func(p *row) processKey { return processKey{p.PID, p.StartTime} },
 		keyText: func(k processKey) string { return strconv.Itoa(k.pid) + ":" + strconv.FormatUint(k.startTime, 10) },

@@ -106,6 +106,7 @@ func appendProcess(b []byte, p *collector.Process) []byte {
 	b = strconv.AppendUint(append(b, `,"vsize":`...), p.VSize, 10)
 	b = strconv.AppendInt(append(b, `,"threads":`...), int64(p.Threads), 10)
 	b = appendText(append(b, `,"unit":`...), p.Unit)
+	b = appendText(append(b, `,"slice":`...), p.Slice)
 	return append(b, '}')
 }
 

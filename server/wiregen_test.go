@@ -31,7 +31,11 @@ func TestWireTypesAreInStep(t *testing.T) {
 	}
 	want := "// Made from the Go structs by `make generate`; not written by hand.\n\n" + g.out.String() +
 		"export type ServerMessage<Row = unknown> =\n\t| HelloMessage\n\t| WatchingMessage\n\t| ErrorMessage\n\t| SnapshotMessage<Row>\n" +
-		"\t| DeltaMessage<Row>\n\t| SummaryMessage\n\t| OperationMessage\n\t| UnseenMessage\n\t| JournalMessage\n\t| OutputMessage\n"
+		"\t| DeltaMessage<Row>\n\t| SummaryMessage\n\t| OperationMessage\n\t| UnseenMessage\n\t| JournalMessage\n\t| OutputMessage\n" +
+		"\n/** What a query may ask of each list: the names of its fields, each with its short ones. */\nexport const queryFields: Record<string, readonly QueryField[]> = {\n" +
+		tsFields("processes", processRows().fields) + tsFields("sockets", socketRows().fields) + tsFields("services", serviceRows().fields) +
+		tsFields("operations", operationFields()) + "}\n\n" +
+		"export interface QueryField {\n\tname: string\n\tshort: readonly string[]\n\tkind: 'text' | 'word' | 'number' | 'bytes' | 'time'\n}\n"
 	if *update {
 		if err := os.WriteFile(wireFile, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -44,6 +48,21 @@ func TestWireTypesAreInStep(t *testing.T) {
 	if string(got) != want {
 		t.Errorf("%s is not what the Go structs say: run `make generate`", wireFile)
 	}
+}
+
+// tsFields are the fields of one list as TypeScript.
+func tsFields[Row any](topic string, fields []field[Row]) string {
+	kinds := map[fieldKind]string{textField: "text", enumField: "word", numberField: "number", bytesField: "bytes", timeField: "time"}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\t%s: [\n", topic)
+	for _, f := range fields {
+		short := ""
+		if len(f.aliases) > 0 {
+			short = "'" + strings.Join(f.aliases, "', '") + "'"
+		}
+		fmt.Fprintf(&b, "\t\t{ name: '%s', short: [%s], kind: '%s' },\n", f.name, short, kinds[f.kind])
+	}
+	return b.String() + "\t],\n"
 }
 
 // row stands for the type parameter of the messages that carry rows.

@@ -4,6 +4,7 @@ import type { Page, Route, WebSocketRoute } from 'playwright-core'
 import type {
   ActivityReply,
   ClientMessage,
+  EndedRow,
   Host,
   Operation,
   Point,
@@ -87,6 +88,14 @@ export function process(i: number): Process {
     vsize: ((i * 104729) % 4000) * 1024 * 1024,
     threads: 1 + (i % 17),
     unit,
+    slice:
+      unit === ''
+        ? ''
+        : unit.startsWith('user@')
+          ? 'user-1001.slice'
+          : unit === 'init.scope'
+            ? ''
+            : 'system.slice',
   }
 }
 
@@ -341,7 +350,12 @@ export class Stage {
   }
 
   /** Pushes a change of rows to whoever watches the topic. */
-  push(topic: Watch['topic'], upsert: object[], remove: string[] = []) {
+  push(
+    topic: Watch['topic'],
+    upsert: object[],
+    remove: string[] = [],
+    ended: EndedRow<object>[] = [],
+  ) {
     for (const watch of this.watches.values()) {
       if (watch.topic !== topic) continue
       this.#send({
@@ -353,7 +367,7 @@ export class Stage {
         matched: this.#rows(topic).length,
         upsert,
         remove,
-        ended: [],
+        ended,
         errors: this.world.errors,
       })
     }

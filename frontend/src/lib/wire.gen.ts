@@ -192,6 +192,7 @@ export interface Process {
 	vsize: number
 	threads: number
 	unit: string
+	slice: string
 }
 
 export interface ProcessesReply {
@@ -529,3 +530,81 @@ export type ServerMessage<Row = unknown> =
 	| UnseenMessage
 	| JournalMessage
 	| OutputMessage
+
+/** What a query may ask of each list: the names of its fields, each with its short ones. */
+export const queryFields: Record<string, readonly QueryField[]> = {
+	processes: [
+		{ name: 'pid', short: [], kind: 'number' },
+		{ name: 'startTime', short: [], kind: 'number' },
+		{ name: 'startedAt', short: [], kind: 'time' },
+		{ name: 'ppid', short: [], kind: 'number' },
+		{ name: 'user', short: [], kind: 'text' },
+		{ name: 'state', short: [], kind: 'word' },
+		{ name: 'nice', short: [], kind: 'number' },
+		{ name: 'comm', short: ['name'], kind: 'text' },
+		{ name: 'cmdline', short: [], kind: 'text' },
+		{ name: 'cpuPercent', short: ['cpu'], kind: 'number' },
+		{ name: 'rss', short: ['mem'], kind: 'bytes' },
+		{ name: 'vsize', short: [], kind: 'bytes' },
+		{ name: 'threads', short: [], kind: 'number' },
+		{ name: 'unit', short: [], kind: 'text' },
+		{ name: 'slice', short: [], kind: 'text' },
+	],
+	sockets: [
+		{ name: 'protocol', short: ['proto'], kind: 'word' },
+		{ name: 'recvQ', short: [], kind: 'bytes' },
+		{ name: 'sendQ', short: [], kind: 'bytes' },
+		{ name: 'localAddress', short: ['local'], kind: 'text' },
+		{ name: 'localPort', short: [], kind: 'number' },
+		{ name: 'remoteAddress', short: ['remote'], kind: 'text' },
+		{ name: 'remotePort', short: [], kind: 'number' },
+		{ name: 'port', short: [], kind: 'number' },
+		{ name: 'state', short: [], kind: 'word' },
+		{ name: 'pid', short: [], kind: 'number' },
+		{ name: 'program', short: ['name'], kind: 'text' },
+		{ name: 'user', short: [], kind: 'text' },
+		{ name: 'unit', short: [], kind: 'text' },
+		{ name: 'inode', short: [], kind: 'number' },
+		{ name: 'cookie', short: [], kind: 'text' },
+	],
+	services: [
+		{ name: 'name', short: [], kind: 'text' },
+		{ name: 'manager', short: [], kind: 'word' },
+		{ name: 'description', short: [], kind: 'text' },
+		{ name: 'loadState', short: [], kind: 'word' },
+		{ name: 'activeState', short: ['state'], kind: 'word' },
+		{ name: 'subState', short: [], kind: 'word' },
+		{ name: 'unitFileState', short: [], kind: 'word' },
+		{ name: 'result', short: [], kind: 'word' },
+		{ name: 'exitCode', short: [], kind: 'number' },
+		{ name: 'signal', short: [], kind: 'word' },
+		{ name: 'mainPid', short: [], kind: 'number' },
+		{ name: 'pids', short: ['pid'], kind: 'number' },
+		{ name: 'ports', short: ['port'], kind: 'number' },
+		{ name: 'cpuPercent', short: ['cpu'], kind: 'number' },
+		{ name: 'memory', short: ['mem'], kind: 'bytes' },
+		{ name: 'since', short: [], kind: 'time' },
+		{ name: 'actions', short: [], kind: 'text' },
+	],
+	operations: [
+		{ name: 'id', short: [], kind: 'word' },
+		{ name: 'logTime', short: ['time'], kind: 'time' },
+		{ name: 'logType', short: ['type'], kind: 'text' },
+		{ name: 'target', short: ['name'], kind: 'text' },
+		{ name: 'actor', short: [], kind: 'text' },
+		{ name: 'source', short: [], kind: 'text' },
+		{ name: 'retStatus', short: [], kind: 'word' },
+		{ name: 'message', short: [], kind: 'text' },
+		{ name: 'detail', short: [], kind: 'text' },
+		{ name: 'exitCode', short: [], kind: 'number' },
+		{ name: 'duration', short: [], kind: 'number' },
+		{ name: 'logStatus', short: [], kind: 'word' },
+		{ name: 'seenBy', short: [], kind: 'text' },
+	],
+}
+
+export interface QueryField {
+	name: string
+	short: readonly string[]
+	kind: 'text' | 'word' | 'number' | 'bytes' | 'time'
+}
