@@ -44,11 +44,11 @@ afterEach(() => {
 describe('the search field', () => {
   it('asks when typing pauses, not before', () => {
     type('s')
-    vi.advanceTimersByTime(100)
+    vi.advanceTimersByTime(50)
     type('ssh')
-    vi.advanceTimersByTime(100)
+    vi.advanceTimersByTime(50)
     expect(searched).not.toHaveBeenCalled()
-    vi.advanceTimersByTime(100)
+    vi.advanceTimersByTime(50)
     expect(searched.mock.calls).toEqual([['ssh']])
   })
 

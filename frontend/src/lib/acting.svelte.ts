@@ -74,6 +74,8 @@ export class Acting {
   #api: Api
   #operations: Operations
   #settle: (answer: Answer) => void = () => {}
+  /** Who was asked for the password again did not give it. */
+  #declined = false
 
   constructor(api: Api, operations: Operations) {
     this.#api = api
@@ -112,6 +114,26 @@ export class Acting {
     }
     const act: Act = { logType: 'process.signal', target: `${pid}:${startTime}`, what }
     await this.#do(act, `/processes/${pid}/signals`, { signal, startTime })
+  }
+
+  /** Sends a signal to several processes that were named in one question. One that is refused does not keep the others. */
+  async signalAll(processes: readonly Process[], signal: Signal) {
+    this.#declined = false
+    for (const { pid, startTime, comm } of processes) {
+      const what = `SIG${signal} → ${comm} (${pid})`
+      const act: Act = { logType: 'process.signal', target: `${pid}:${startTime}`, what }
+      await this.#do(act, `/processes/${pid}/signals`, { signal, startTime })
+      if (this.#declined) return
+    }
+  }
+
+  /** Acts on several services likewise. A guarded one the server refuses: its name must be typed, for it alone. */
+  async serviceAll(services: readonly Service[], action: ServiceAction) {
+    for (const { manager, name } of services) {
+      const act: Act = { logType: `service.${action}`, target: name, what: name }
+      const path = `/services/${encodeURIComponent(`${manager}:${name}`)}/actions`
+      await this.#do(act, path, { action })
+    }
   }
 
   /** Runs a command; resolves to the id of its record, or null where it did not begin. */
@@ -181,7 +203,9 @@ export class Acting {
     try {
       return await call()
     } catch (error) {
-      this.#operations.refused(wordsOf(act), asApiError(error), key)
+      const refusal = asApiError(error)
+      this.#declined = refusal.code === 'reauthenticate'
+      this.#operations.refused(wordsOf(act), refusal, key)
       return null
     }
   }

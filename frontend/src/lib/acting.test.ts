@@ -43,6 +43,7 @@ const process: Process = {
   vsize: 0,
   threads: 1,
   unit: 'web.service',
+  slice: 'system.slice',
 }
 
 let detail: Partial<ServiceReply>
@@ -158,6 +159,13 @@ describe('an act on a service', () => {
     acting.answer('yes')
     await done
     expect(sent).toEqual([['/services/web/actions', { action: 'stop', confirm: 'web.service' }]])
+  })
+
+  it('with others is done for each, whatever becomes of one', async () => {
+    refusal = new ApiError('conflict', 'its name must be typed')
+    await acting.serviceAll([service('a.service'), service('b.service')], 'restart')
+    expect(refused).toHaveBeenCalledTimes(2)
+    expect(acting.question).toBeNull()
   })
 
   it('that is refused is told, by what was asked for', async () => {

@@ -1,9 +1,7 @@
+import { comparing, Entry, merged, Trend } from './entry'
+import type { End, Order, SortValue } from './entry'
 import type { Live, Subject, Watching } from './live.svelte'
-import type { DeltaMessage, ErrorBody, SnapshotMessage } from './wire.gen'
-
-export type Order = 'asc' | 'desc'
-/** What a row is sorted by; null sorts last in either order. */
-export type SortValue = number | string | null
+import type { DeltaMessage, EndedRow, ErrorBody, SnapshotMessage } from './wire.gen'
 
 export interface Query {
   q: string
@@ -22,35 +20,23 @@ export interface RowKind<Row> {
   key(row: Row): string
   /** The value of a sortable column; undefined for a column that there is not. */
   value(row: Row, column: string): SortValue | undefined
+  /** The figure whose last minute is kept. */
+  trend?(row: Row): number
 }
 
-/** Compares by a value, and equal ones by key, so that rows which do not differ keep their places. */
-function compare<Row>(kind: RowKind<Row>, sort: string, order: Order): (a: Row, b: Row) => number {
-  const sign = order === 'desc' ? -1 : 1
-  return (a, b) => {
-    const x = kind.value(a, sort) ?? null
-    const y = kind.value(b, sort) ?? null
-    if (x !== y) {
-      if (x === null) return 1
-      if (y === null) return -1
-      if (x < y) return -sign
-      if (x > y) return sign
-    }
-    return byKey(kind.key(a), kind.key(b))
-  }
-}
-
-/** Keys are numbers in text, or begin with one: 9 comes before 10. */
-function byKey(a: string, b: string): number {
-  const n = parseInt(a) - parseInt(b)
-  if (n) return n
-  return a < b ? -1 : a > b ? 1 : 0
-}
+/** How long an ended row stays at its place, and how many of them at most. */
+const graveTime = 6_000
+const mostGraves = 200
+/** How many of the ended are remembered. */
+const mostEnded = 500
 
 /**
  * The rows of one live list. The server searches; the order is made here, so that another one costs the server nothing
  * and shows at once. Only where the server holds rows back for being too many does it need to know the order, to send
  * the right ones.
+ *
+ * Entries are plain objects in plain collections: a reading of ten thousand rows of which hundreds changed costs a pass
+ * over an array, and what the page draws of them is its own affair.
  */
 export class LiveList<Row> {
   total = $state(0)
@@ -61,14 +47,36 @@ export class LiveList<Row> {
   errors = $state.raw<Record<string, string>>({})
   /** Why the server refused the query; the rows shown are still those of the one before. */
   refused = $state.raw<ErrorBody | null>(null)
+  /** How many readings have come. */
+  reading = $state(0)
+  /** The rows as they stand, with those that ended a moment ago. While held, no order changes and no row joins or leaves. */
+  entries = $state.raw<readonly Entry<Row>[]>([])
+  /** How many rows came while held and are not shown yet. */
+  waiting = $state(0)
+  /** In a tree, the keys of the rows that were folded or unfolded: they stand otherwise than by themselves. */
+  turned = $state.raw<ReadonlySet<string>>(new Set())
+  /** Those that ended since the list was opened, the last first. */
+  ended = $state.raw<readonly Entry<Row>[]>([])
 
-  readonly rows = $derived.by(() => this.#sorted())
+  /** How many rows there are here; more may match, where the server holds some back. */
+  size = $state(0)
+
+  /** The rows that there are. */
+  readonly rows: readonly Row[] = $derived(
+    this.entries.filter(({ end }) => !end).map(({ row }) => row),
+  )
 
   #kind: RowKind<Row>
   #watching: Watching
-  #byKey = new Map<string, Row>()
-  #version = $state(0)
-  #query = $state.raw<Query>({ q: '', sort: '', order: 'asc' })
+  #query: Query
+  #byKey = new Map<string, Entry<Row>>()
+  /** In order, with the graves. */
+  #sorted: Entry<Row>[] = []
+  #graves = new Map<string, Entry<Row>>()
+  #held: Entry<Row>[] | null = null
+  #came = new Set<string>()
+  /** The next snapshot answers another query. */
+  #anew = true
 
   constructor(live: Live, kind: RowKind<Row>, query: Query) {
     this.#kind = kind
@@ -85,13 +93,52 @@ export class LiveList<Row> {
     return this.time === ''
   }
 
+  /** The row of a key, if there is one. */
+  find(key: string): Row | undefined {
+    return this.#byKey.get(key)?.row
+  }
+
+  /** The values that a field has among the rows, the most frequent first. */
+  values(field: string): string[] {
+    const counts = new Map<string, number>()
+    for (const { row } of this.#sorted) {
+      const value = String((row as Record<string, unknown>)[field] ?? '')
+      counts.set(value, (counts.get(value) ?? 0) + 1)
+    }
+    return [...counts].sort(([, a], [, b]) => b - a).map(([value]) => value)
+  }
+
+  /** Folds away what is below a row of a tree, or shows it again. */
+  turn(key: string) {
+    const next = new Set(this.turned)
+    if (!next.delete(key)) next.add(key)
+    this.turned = next
+  }
+
   /** Searches or sorts anew. */
   query(next: Query) {
     const before = this.#query
-    if (next.q === before.q && next.sort === before.sort && next.order === before.order) return
+    const sought = next.q !== before.q
+    const sorted = next.sort !== before.sort || next.order !== before.order
+    if (!sought && !sorted) return
     this.#query = next
     const partial = this.matched > this.#byKey.size
-    if (next.q !== before.q || partial) this.#watching.change(this.#subject(next, partial))
+    if (sought || partial) {
+      this.#anew = true
+      this.#watching.change(this.#subject(next, partial))
+    }
+    if (!sorted) return
+    this.#sorted = this.#arranged(this.#sorted)
+    if (this.#held) this.#held = this.#arranged(this.#held)
+    this.#show()
+  }
+
+  /** Keeps the order and who is in it, or lets both go on. */
+  hold(held: boolean) {
+    if (held === (this.#held !== null)) return
+    this.#held = held ? [...this.entries] : null
+    this.#came.clear()
+    this.#show()
   }
 
   close() {
@@ -104,29 +151,119 @@ export class LiveList<Row> {
     return ordered && sort !== '' ? { ...subject, sort, order } : subject
   }
 
-  #sorted(): readonly Row[] {
-    void this.#version
-    const { sort, order } = this.#query
-    return [...this.#byKey.values()].sort(compare(this.#kind, sort, order))
+  #arranged(entries: readonly Entry<Row>[]): Entry<Row>[] {
+    for (const entry of entries) entry.value = this.#value(entry.row)
+    return entries.toSorted(comparing(this.#query.order))
+  }
+
+  #value(row: Row): SortValue {
+    return this.#kind.value(row, this.#query.sort) ?? null
+  }
+
+  #entry(key: string, row: Row, old: Entry<Row> | undefined, since: number): Entry<Row> {
+    let trend = old?.trend ?? null
+    const figure = this.#kind.trend?.(row) ?? 0
+    if (!trend && figure > 0) trend = new Trend(this.reading)
+    trend?.add(this.reading, figure)
+    return new Entry(key, row, old?.since ?? since, trend)
   }
 
   #replace(message: SnapshotMessage<Row>) {
-    this.#byKey = new Map(message.rows.map((row) => [this.#kind.key(row), row]))
+    const anew = this.#anew
+    const before = this.#byKey
+    this.#anew = false
+    this.reading++
+    for (const entry of this.#sorted) entry.stale = true
+    this.#byKey = new Map()
+    this.#graves.clear()
+    // What was missed in a gap is new; all that another search finds is not.
+    const since = anew ? 0 : this.reading
+    for (const row of message.rows) {
+      const key = this.#kind.key(row)
+      this.#byKey.set(key, this.#entry(key, row, before.get(key), since))
+    }
+    this.#sorted = this.#arranged([...this.#byKey.values()])
+    if (this.#held && anew) this.#held = [...this.#sorted]
+    if (anew) this.#came.clear()
+    else if (this.#held)
+      for (const key of this.#byKey.keys()) if (!before.has(key)) this.#came.add(key)
     this.refused = null
     this.#stamp(message)
   }
 
   #change(message: DeltaMessage<Row>) {
-    for (const key of message.remove) this.#byKey.delete(key)
-    for (const row of message.upsert) this.#byKey.set(this.#kind.key(row), row)
+    this.reading++
+    const now = Date.now()
+    const fresh: Entry<Row>[] = []
+    const ends = new Map(message.ended.map((ended) => [ended.key, ended]))
+    for (const key of message.remove) {
+      const old = this.#byKey.get(key)
+      if (!old) continue
+      old.stale = true
+      this.#byKey.delete(key)
+      this.#came.delete(key)
+      const end = ends.get(key)
+      if (end) fresh.push(this.#bury(old, end, now))
+    }
+    for (const end of message.ended) {
+      // It lived between two readings, so it was never in the list.
+      if (end.row && !this.#graves.has(end.key))
+        fresh.push(this.#bury(new Entry(end.key, end.row, this.reading, null), end, now))
+    }
+    for (const row of message.upsert) {
+      const key = this.#kind.key(row)
+      const old = this.#byKey.get(key)
+      if (old) old.stale = true
+      else if (this.#held) this.#came.add(key)
+      const entry = this.#entry(key, row, old, this.reading)
+      entry.value = this.#value(row)
+      this.#byKey.set(key, entry)
+      fresh.push(entry)
+    }
+    const dead = fresh.filter(({ end }) => end)
+    if (dead.length > 0) this.ended = [...dead.reverse(), ...this.ended].slice(0, mostEnded)
+    for (const [key, grave] of this.#graves) {
+      const { at } = grave.end as End
+      if (now - at < graveTime && this.#graves.size <= mostGraves) break
+      grave.stale = true
+      this.#graves.delete(key)
+    }
+    const shown = fresh.filter(({ stale }) => !stale)
+    this.#sorted = merged(this.#sorted, shown, comparing(this.#query.order))
     this.#stamp(message)
+  }
+
+  #bury(old: Entry<Row>, { exitCode, signal }: EndedRow<Row>, at: number): Entry<Row> {
+    const grave = new Entry(old.key, old.row, old.since, old.trend, { exitCode, signal, at })
+    grave.value = this.#value(old.row)
+    this.#graves.set(old.key, grave)
+    return grave
+  }
+
+  #show() {
+    const held = this.#held
+    if (held) {
+      for (let i = 0; i < held.length; i++) {
+        const entry = held[i] as Entry<Row>
+        if (entry.stale && !entry.end) held[i] = this.#successor(entry)
+      }
+    }
+    this.waiting = this.#came.size
+    this.entries = held ? [...held] : this.#sorted
+  }
+
+  /** What stands for an entry now: a newer reading, its grave, or the knowledge that it is gone. */
+  #successor({ key, row, since, trend }: Entry<Row>): Entry<Row> {
+    const gone = { exitCode: null, signal: null, at: Date.now() }
+    return this.#byKey.get(key) ?? this.#graves.get(key) ?? new Entry(key, row, since, trend, gone)
   }
 
   #stamp(message: SnapshotMessage<Row> | DeltaMessage<Row>) {
     this.total = message.total
     this.matched = message.matched
+    this.size = this.#byKey.size
     this.time = message.time
     this.errors = message.errors
-    this.#version++
+    this.#show()
   }
 }

@@ -1,8 +1,9 @@
 import { flushSync } from 'svelte'
-import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { LiveList } from './list.svelte'
 import type { Query, RowKind } from './list.svelte'
 import type { Live, Subject, Watcher } from './live.svelte'
+import type { DeltaMessage } from './wire.gen'
 
 interface Row {
   id: string
@@ -48,7 +49,9 @@ function snapshot(list: Row[], matched = list.length) {
   flushSync()
 }
 
-function delta(upsert: Row[], remove: string[] = []) {
+type Ended = DeltaMessage<Row>['ended']
+
+function delta(upsert: Row[], remove: string[] = [], ended: Ended = []) {
   watcher.delta?.({
     type: 'delta',
     view: 1,
@@ -58,7 +61,7 @@ function delta(upsert: Row[], remove: string[] = []) {
     matched: 3,
     upsert,
     remove,
-    ended: [],
+    ended,
     errors: { owners: 'root is needed' },
   })
   flushSync()
@@ -138,6 +141,117 @@ describe('the order of a list', () => {
     snapshot(rows(['1', 'a', 1], ['2', 'b', 2]), 30_000)
     list.query({ q: '', sort: 'load', order: 'desc' })
     expect(subjects.at(-1)).toEqual({ topic: 'processes', sort: 'load', order: 'desc' })
+  })
+})
+
+const shown = (list: LiveList<Row>) =>
+  list.entries.map(({ key, row, end }) => `${end ? '-' : ''}${key}${row.load ?? ''}`)
+
+describe('a list that is held', () => {
+  it('keeps its order and its rows, while their values change', () => {
+    const list = new LiveList(live, kind, { q: '', sort: 'load', order: 'desc' })
+    snapshot(rows(['1', 'a', 30], ['2', 'b', 20], ['3', 'c', 10]))
+    list.hold(true)
+    delta(rows(['3', 'c', 99], ['4', 'd', 50]), ['2'])
+    expect(shown(list)).toEqual(['130', '-220', '399'])
+    expect(list.waiting).toBe(1)
+    delta(rows(['1', 'a', 1]), ['4'])
+    expect(shown(list)).toEqual(['11', '-220', '399'])
+    expect(list.waiting).toBe(0)
+    list.hold(false)
+    expect(shown(list)).toEqual(['399', '11'])
+  })
+
+  it('is sorted when that is asked for, with the rows that it has', () => {
+    const list = new LiveList(live, kind, { q: '', sort: 'load', order: 'desc' })
+    snapshot(rows(['1', 'a', 30], ['2', 'b', 20]))
+    list.hold(true)
+    delta(rows(['3', 'c', 99]))
+    list.query({ q: '', sort: 'load', order: 'asc' })
+    expect(shown(list)).toEqual(['220', '130'])
+  })
+
+  it('holds what another search finds', () => {
+    const list = new LiveList(live, kind, byName)
+    snapshot(rows(['1', 'a', 1]))
+    list.hold(true)
+    list.query({ ...byName, q: 'b' })
+    snapshot(rows(['2', 'b', 2]))
+    expect(shown(list)).toEqual(['22'])
+    expect(list.waiting).toBe(0)
+  })
+
+  it('goes on with its rows after a gap', () => {
+    const list = new LiveList(live, kind, byName)
+    snapshot(rows(['1', 'a', 1], ['2', 'b', 2]))
+    list.hold(true)
+    snapshot(rows(['0', 'new', 7], ['2', 'b', 5]))
+    expect(shown(list)).toEqual(['-11', '25'])
+    expect(list.waiting).toBe(1)
+  })
+})
+
+describe('rows that end', () => {
+  beforeEach(() => vi.useFakeTimers())
+  afterEach(() => vi.useRealTimers())
+
+  it('stay at their place with their end for some seconds, those that no reading saw too', () => {
+    const list = new LiveList(live, kind, { q: '', sort: 'load', order: 'desc' })
+    snapshot(rows(['1', 'a', 30], ['2', 'b', 20], ['3', 'c', 10]))
+    const [brief] = rows(['9', 'brief', 25])
+    delta(
+      [],
+      ['2'],
+      [
+        { key: '2', exitCode: null, signal: 9 },
+        { key: '9', exitCode: 1, signal: null, ...(brief && { row: brief }) },
+      ],
+    )
+    expect(shown(list)).toEqual(['130', '-925', '-220', '310'])
+    expect(list.entries[2]?.end).toMatchObject({ signal: 9 })
+    expect(ids(list)).toEqual(['1', '3'])
+    expect(list.ended.map(({ key }) => key)).toEqual(['9', '2'])
+    vi.advanceTimersByTime(10_000)
+    delta([])
+    expect(shown(list)).toEqual(['130', '310'])
+    expect(list.ended).toHaveLength(2)
+  })
+
+  it('are only taken away where they did not end but no longer match', () => {
+    const list = new LiveList(live, kind, byName)
+    snapshot(rows(['1', 'a', 1], ['2', 'b', 2]))
+    delta([], ['2'])
+    expect(shown(list)).toEqual(['11'])
+  })
+
+  it('are bounded, however many end', () => {
+    const list = new LiveList(live, kind, byName)
+    snapshot([])
+    for (let round = 0; round < 4; round++) {
+      const ended = rows(
+        ...Array.from({ length: 1000 }, (_, i): [string, string, null] => [
+          `${round}-${i}`,
+          'x',
+          null,
+        ]),
+      ).map((row) => ({ key: row.id, exitCode: 0, signal: null, row }))
+      delta([], [], ended)
+    }
+    expect(list.entries.length).toBeLessThanOrEqual(200)
+    expect(list.ended).toHaveLength(500)
+  })
+})
+
+describe('rows that came', () => {
+  it('are told from those that were there, also after a gap, but not those of another search', () => {
+    const list = new LiveList(live, kind, byName)
+    snapshot(rows(['1', 'a', 1]))
+    delta(rows(['2', 'b', 2]))
+    snapshot(rows(['1', 'a', 1], ['2', 'b', 2], ['3', 'c', 3]))
+    expect(list.entries.map(({ since }) => since > 0)).toEqual([false, true, true])
+    list.query({ ...byName, q: 'x' })
+    snapshot(rows(['1', 'a', 1], ['7', 'x', 3]))
+    expect(list.entries.map(({ since }) => since > 0)).toEqual([false, false])
   })
 })
 

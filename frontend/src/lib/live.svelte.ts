@@ -1,3 +1,4 @@
+import { isLong, readLong } from './read'
 import type {
   ClientMessage,
   DeltaMessage,
@@ -108,6 +109,8 @@ export class Live {
   #world: LiveWorld
   #events: LiveEvents
   #socket: WebSocket | null = null
+  /** What came while a long message is being read, in its order. */
+  #inbox: string[] | null = null
   #watches = new Set<Watching>()
   #ids = 0
   #attempts = 0
@@ -205,7 +208,7 @@ export class Live {
     this.state = 'opening'
     const socket = this.#world.open()
     this.#socket = socket
-    socket.onmessage = (event) => this.#receive(JSON.parse(event.data as string) as ServerMessage)
+    socket.onmessage = (event) => void this.#take(event.data as string)
     socket.onclose = (event) => void this.#closed(socket, event.code)
     this.#timer = setTimeout(() => void this.#closed(socket, 0), openingLimit)
   }
@@ -214,6 +217,7 @@ export class Live {
   #forget() {
     const socket = this.#socket
     this.#socket = null
+    this.#inbox = null
     for (const watching of this.#watches) watching.id = watching.view = watching.seq = null
     if (!socket) return
     socket.onmessage = socket.onclose = null
@@ -266,8 +270,24 @@ export class Live {
     }
   }
 
-  #receive(message: ServerMessage) {
+  /** Reads what came, one message after the other; a long one bit by bit, and what comes meanwhile after it. */
+  async #take(text: string) {
     this.#heard = Date.now()
+    if (this.#inbox) {
+      this.#inbox.push(text)
+      return
+    }
+    if (!isLong(text)) return this.#receive(JSON.parse(text) as ServerMessage)
+    const inbox: string[] = (this.#inbox = [])
+    const message = await readLong(text)
+    // Another connection has begun.
+    if (this.#inbox !== inbox) return
+    this.#inbox = null
+    this.#receive(message)
+    for (const next of inbox) void this.#take(next)
+  }
+
+  #receive(message: ServerMessage) {
     switch (message.type) {
       case 'hello':
         return this.#welcome(message)

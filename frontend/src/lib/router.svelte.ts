@@ -60,3 +60,17 @@ class Router {
 }
 
 export const router = new Router()
+
+/** Texts, whatever they hold, as one value of a query. */
+export function joined(texts: readonly string[]): string {
+  return texts.map(encodeURIComponent).join(',')
+}
+
+/** The texts that joined made a value of; none of what it did not make. */
+export function split(value: string | null): string[] {
+  try {
+    return value ? value.split(',').map(decodeURIComponent) : []
+  } catch {
+    return []
+  }
+}

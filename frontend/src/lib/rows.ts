@@ -1,4 +1,5 @@
-import type { RowKind, SortValue } from './list.svelte'
+import type { SortValue } from './entry'
+import type { RowKind } from './list.svelte'
 import type { Process, Service, Socket } from './wire.gen'
 
 /** What a field is sorted by, as the server sorts it: text in any letter case, a list by its first, times by the clock. */
@@ -13,6 +14,7 @@ export const processes: RowKind<Process> = {
   topic: 'processes',
   key: (row) => `${row.pid}:${row.startTime}`,
   value: sortValue,
+  trend: (row) => row.cpuPercent,
 }
 
 export const sockets: RowKind<Socket> = {
@@ -26,4 +28,5 @@ export const services: RowKind<Service> = {
   key: (row) => `${row.manager}:${row.name}`,
   value: (row, column) =>
     column === 'since' && row.since !== null ? Date.parse(row.since) : sortValue(row, column),
+  trend: (row) => row.cpuPercent ?? 0,
 }

@@ -4,7 +4,10 @@ export const services = {
     noneWithoutManager:
       'Neither systemd nor SysV scripts in /etc/init.d were found, so there are no services to show.',
     managers: (names: string) => `Managed by ${names}`,
+    ways: { processes: 'Its processes', sockets: 'Its sockets' },
     columns: {
+      processes: 'Proc',
+      processesHint: 'Processes',
       name: 'Name',
       state: 'State',
       atBoot: 'At boot',

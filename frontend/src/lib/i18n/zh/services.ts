@@ -5,7 +5,10 @@ export const services: typeof en = {
     none: '没有服务。',
     noneWithoutManager: '未发现 systemd，/etc/init.d 中也没有 SysV 脚本，因此没有可显示的服务。',
     managers: (names) => `服务管理器：${names}`,
+    ways: { processes: '其进程', sockets: '其套接字' },
     columns: {
+      processes: '进程',
+      processesHint: '进程数',
       name: '名称',
       state: '状态',
       atBoot: '开机启动',

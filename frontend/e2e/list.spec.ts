@@ -1,0 +1,363 @@
+import type { BrowserContextOptions, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { axe, Pages, phone } from './browser'
+import { process as row, service, Stage, world } from './fixture'
+import type { World } from './fixture'
+
+let pages: Pages
+
+beforeAll(async () => {
+  pages = await Pages.launch()
+})
+afterAll(() => pages.close())
+afterEach(() => expect(pages.faults.splice(0)).toEqual([]))
+
+/** Few processes of which each has its own figures: the first has the highest load. */
+const processes = Array.from({ length: 40 }, (_, i) => ({
+  ...row(i),
+  comm: `worker-${i}`,
+  cpuPercent: 80 - i,
+}))
+const key = (i: number) => `${processes[i]?.pid}:${processes[i]?.startTime}`
+
+async function staged(
+  path: string,
+  part: Partial<World> = { processes },
+  options: BrowserContextOptions = {},
+) {
+  const page = await pages.open(options)
+  const stage = new Stage(world(part))
+  await stage.play(page)
+  await page.goto('http://localhost:7373' + path)
+  await page.getByRole('main').waitFor()
+  return { page, stage }
+}
+
+const rowOf = (page: Page, name: string) => page.getByRole('row').filter({ hasText: name })
+const place = (page: Page, name: string) => rowOf(page, name).first().getAttribute('aria-rowindex')
+const param = (page: Page, name: string) => new URL(page.url()).searchParams.get(name)
+
+/** The row that has the focus. */
+const focused = (page: Page) =>
+  page.evaluate(() => document.activeElement?.closest('tr')?.getAttribute('aria-rowindex') ?? null)
+
+describe('a list that holds still', () => {
+  it('is frozen by a button, a key or the address: order and rows stay, values live', async () => {
+    const { page, stage } = await staged('/processes')
+    await rowOf(page, 'worker-0').waitFor()
+    await page.getByRole('button', { name: 'Freeze the list' }).click()
+    await page.getByText('Frozen: order and rows stay').waitFor()
+    expect(param(page, 'freeze')).toBe('1')
+    stage.push(
+      'processes',
+      [
+        { ...processes[0], cpuPercent: 0.5 },
+        { ...row(99), comm: 'newcomer', cpuPercent: 99 },
+      ],
+      [key(1)],
+      [{ key: key(1), exitCode: null, signal: 9 }],
+    )
+    await rowOf(page, 'worker-0').getByRole('cell', { name: '0.5', exact: true }).waitFor()
+    expect(await place(page, 'worker-0')).toBe('2')
+    await rowOf(page, 'worker-1').getByText('killed by SIGKILL').first().waitFor()
+    expect(await rowOf(page, 'newcomer').count()).toBe(0)
+    await page.getByText('1 new not shown').waitFor()
+    expect(await axe(page)).toEqual([])
+
+    await page.keyboard.press('f')
+    await rowOf(page, 'newcomer').waitFor()
+    expect(await place(page, 'newcomer')).toBe('2')
+    expect(param(page, 'freeze')).toBeNull()
+  })
+
+  it('is frozen still after a reload', async () => {
+    const { page, stage } = await staged('/processes?freeze=1')
+    await rowOf(page, 'worker-0').waitFor()
+    stage.push('processes', [{ ...processes[9], cpuPercent: 99 }])
+    await rowOf(page, 'worker-9').getByText('99.0').waitFor()
+    expect(await place(page, 'worker-9')).toBe('11')
+  })
+
+  it('keeps every row where it is while the pointer is over them', async () => {
+    const { page, stage } = await staged('/processes')
+    await rowOf(page, 'worker-5').hover()
+    stage.push('processes', [{ ...processes[20], cpuPercent: 99 }])
+    await rowOf(page, 'worker-20').getByText('99.0').waitFor()
+    await page.getByText('Order held while you aim').waitFor()
+    expect(await place(page, 'worker-5')).toBe('7')
+    await page.mouse.move(300, 20)
+    await expect.poll(() => place(page, 'worker-20')).toBe('2')
+    expect(await place(page, 'worker-5')).toBe('8')
+  })
+
+  it('and while one goes through them by keys; the focus follows the process', async () => {
+    const { page, stage } = await staged('/processes')
+    await rowOf(page, 'worker-0').waitFor()
+    await page.getByRole('region', { name: 'Processes' }).focus()
+    for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowDown')
+    expect(await focused(page)).toBe('4')
+    stage.push('processes', [{ ...processes[20], cpuPercent: 99 }])
+    await rowOf(page, 'worker-20').getByText('99.0').waitFor()
+    expect(await focused(page)).toBe('4')
+    await page.keyboard.press('Enter')
+    await expect.poll(() => param(page, 'open')).toBe(key(2))
+    await page.keyboard.press('Escape')
+    await expect.poll(() => param(page, 'open')).toBeNull()
+    await expect.poll(() => focused(page)).not.toBeNull()
+  })
+
+  it('shows how processes ended, and those that no reading saw', async () => {
+    const { page, stage } = await staged('/processes')
+    await rowOf(page, 'worker-0').waitFor()
+    const brief = { ...row(70), comm: 'brief', cmdline: 'brief --once', cpuPercent: 90 }
+    stage.push(
+      'processes',
+      [],
+      [key(3)],
+      [
+        { key: key(3), exitCode: 2, signal: null },
+        { key: `${brief.pid}:${brief.startTime}`, exitCode: 0, signal: null, row: brief },
+      ],
+    )
+    await rowOf(page, 'worker-3').getByText('exit status 2').waitFor()
+    expect(await place(page, 'brief')).toBe('2')
+    await page.getByRole('link', { name: 'Ended' }).click()
+    await rowOf(page, 'brief --once').getByText('exit status 0').waitFor()
+    await rowOf(page, 'worker-3').getByText('exit status 2').waitFor()
+    expect(await page.getByRole('row').count()).toBe(3)
+    expect(await axe(page)).toEqual([])
+  })
+})
+
+describe('the keys of a table', () => {
+  it('lead through all of it', async () => {
+    const many = Array.from({ length: 500 }, (_, i) => row(i))
+    const { page } = await staged('/processes?sort=pid&order=asc', { processes: many })
+    await page.getByRole('region', { name: 'Processes' }).focus()
+    await page.keyboard.press('End')
+    await expect.poll(() => focused(page)).toBe('501')
+    await page.keyboard.press('PageUp')
+    expect(Number(await focused(page))).toBeLessThan(490)
+    await page.keyboard.press('Home')
+    await expect.poll(() => focused(page)).toBe('2')
+  })
+})
+
+describe('the processes as a tree', () => {
+  const family = [
+    { ...row(0), comm: 'ancestor' },
+    { ...row(1), comm: 'mother', ppid: 1 },
+    { ...row(2), comm: 'child', ppid: row(1).pid },
+  ]
+
+  it('by parent is folded and unfolded by keys', async () => {
+    const { page } = await staged('/processes', { processes: family })
+    await page.getByRole('link', { name: 'Tree', exact: true }).click()
+    await page.getByRole('treegrid', { name: 'Processes' }).waitFor()
+    const child = rowOf(page, 'child')
+    expect(await child.getAttribute('aria-level')).toBe('3')
+    await page.getByRole('region', { name: 'Processes' }).focus()
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('ArrowRight')
+    await page.keyboard.press('ArrowLeft')
+    await child.waitFor({ state: 'detached' })
+    expect(await rowOf(page, 'mother').first().getAttribute('aria-expanded')).toBe('false')
+    await page.keyboard.press('ArrowRight')
+    await child.waitFor()
+    expect(await axe(page)).toEqual([])
+    await page.reload()
+    expect(await rowOf(page, 'child').getAttribute('aria-level')).toBe('3')
+  })
+
+  it('by slice and unit begins with the sums', async () => {
+    const { page } = await staged('/processes?view=units')
+    const unit = rowOf(page, 'nginx.service').first()
+    expect(await unit.getAttribute('aria-level')).toBe('2')
+    await unit.getByText(/\d+ processes/).waitFor()
+    await unit.getByRole('button', { name: 'Unfold' }).click()
+    await rowOf(page, 'worker-2').first().waitFor()
+  })
+})
+
+describe('the columns', () => {
+  it('are chosen and ordered, in the address and for the next time', async () => {
+    const { page } = await staged('/processes')
+    const titles = () =>
+      page.getByRole('columnheader').evaluateAll((all) => all.map((th) => th.textContent?.trim()))
+    await rowOf(page, 'worker-0').waitFor()
+    await page.getByRole('button', { name: 'Columns and rows' }).click()
+    const menu = page.getByRole('group', { name: 'Columns and rows' })
+    await menu.getByLabel('Virtual').check()
+    await expect.poll(titles).toContain('Virtual')
+    await menu.getByRole('button', { name: 'User: further left' }).click()
+    await expect.poll(async () => (await titles()).slice(1, 3)).toEqual(['User', 'PID'])
+    expect(await axe(page)).toEqual([])
+    expect(param(page, 'columns')).toMatch(/^user,pid,/)
+    await page.goto('http://localhost:7373/processes')
+    await expect.poll(async () => (await titles()).slice(1, 3)).toEqual(['User', 'PID'])
+    await page.getByRole('button', { name: 'Columns and rows' }).click()
+    await menu.getByRole('button', { name: 'The usual columns' }).click()
+    await expect.poll(async () => (await titles()).slice(1, 3)).toEqual(['PID', 'User'])
+  })
+
+  it('leave room for 25 services', async () => {
+    const { page } = await staged('/services', {})
+    await page.getByRole('row').nth(30).waitFor({ state: 'attached' })
+    const visible = await page
+      .getByRole('row')
+      .evaluateAll((rows) => rows.filter((tr) => tr.getBoundingClientRect().bottom <= innerHeight))
+    expect(visible.length - 1).toBeGreaterThanOrEqual(25)
+    for (const name of ['PID', 'CPU %', 'Memory', 'Ports', 'Since'])
+      await page.getByRole('columnheader', { name, exact: true }).waitFor()
+  })
+})
+
+describe('several rows', () => {
+  it('are tagged, kept in the address, and signalled by one question that names them', async () => {
+    const asked: unknown[] = []
+    const { page } = await staged('/processes', {
+      processes,
+      answer: async (route, path) => {
+        if (!path.endsWith('/signals')) return false
+        asked.push([path, route.request().postDataJSON()])
+        await route.fulfill({
+          status: 409,
+          json: { error: { code: 'conflict', message: 'another process by now' } },
+        })
+        return true
+      },
+    })
+    await page.getByRole('checkbox', { name: 'worker-1', exact: false }).first().check()
+    await page.getByRole('region', { name: 'Processes' }).focus()
+    await page.keyboard.press('Home')
+    await page.keyboard.press('Space')
+    await page.getByText('2 tagged').waitFor()
+    await page.reload()
+    const bar = page.getByRole('group', { name: '2 tagged' })
+    await bar.getByRole('button', { name: 'TERM' }).click()
+    const dialog = page.getByRole('dialog', { name: 'TERM: 2 targets' })
+    await dialog.getByText('worker-0').waitFor()
+    await dialog.getByText('worker-1').waitFor()
+    expect(await axe(page)).toEqual([])
+    await dialog.getByRole('button', { name: 'TERM: 2 targets' }).click()
+    await expect.poll(() => asked.length).toBe(2)
+    expect(asked).toContainEqual([
+      `/processes/${processes[0]?.pid}/signals`,
+      { signal: 'TERM', startTime: processes[0]?.startTime },
+    ])
+  })
+})
+
+describe('the search', () => {
+  it('completes fields and values by keys, and explains itself', async () => {
+    const { page } = await staged('/processes', {})
+    const field = page.getByRole('searchbox')
+    await rowOf(page, 'nginx').first().waitFor()
+    await field.pressSequentially('us')
+    await page.getByRole('option', { name: 'user:' }).waitFor()
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('Enter')
+    await page.getByRole('option', { name: 'user:www-data' }).waitFor()
+    expect(await axe(page)).toEqual([])
+    await page.getByRole('option', { name: 'user:www-data' }).click()
+    expect(await field.inputValue()).toBe('user:www-data ')
+    await field.fill('')
+    await page.getByRole('button', { name: 'How to search' }).click()
+    await page.getByText('more, less; >= and <= too').waitFor()
+    expect(await axe(page)).toEqual([])
+  })
+})
+
+describe('one graph of the host', () => {
+  it('leads from a service to its processes and ports, and back', async () => {
+    const { page } = await staged('/services', {
+      services: [{ ...service(0), name: 'web.service', ports: [8080], pids: [900] }],
+    })
+    await rowOf(page, 'web.service').getByRole('link', { name: '8080' }).click()
+    await expect.poll(() => param(page, 'q')).toBe('unit:"web.service" port:8080')
+    await page.goBack()
+    await rowOf(page, 'web.service').getByRole('link', { name: '1', exact: true }).click()
+    await expect.poll(() => param(page, 'q')).toBe('unit:"web.service"')
+    expect(new URL(page.url()).pathname).toBe('/processes')
+    await page.goBack()
+    await rowOf(page, 'web.service').waitFor()
+  })
+
+  it('leads from a socket to its unit', async () => {
+    const { page } = await staged('/sockets', {})
+    await rowOf(page, 'nginx').getByRole('link', { name: 'nginx.service' }).first().click()
+    await expect.poll(() => param(page, 'open')).toBe('nginx.service')
+    expect(new URL(page.url()).pathname).toBe('/services')
+  })
+})
+
+describe('ten thousand processes', () => {
+  it('change only what changed on the screen, and nothing grows', async () => {
+    const many = Array.from({ length: 10_000 }, (_, i) => ({ ...row(i), cpuPercent: 0 }))
+    const { page, stage } = await staged('/processes?sort=pid&order=asc', { processes: many })
+    await page.getByRole('row').nth(20).waitFor()
+    await page.evaluate(() => {
+      const seen = new Set<string>()
+      Object.assign(window, { seen, peak: 0 })
+      new MutationObserver((changes) => {
+        for (const { target } of changes) {
+          const element = target instanceof Element ? target : target.parentElement
+          const place = element?.closest('tr')?.getAttribute('aria-rowindex')
+          if (place) seen.add(place)
+        }
+      }).observe(document.body, { subtree: true, childList: true, characterData: true })
+    })
+    const changed = [3, 7, 11, ...Array.from({ length: 497 }, (_, i) => 1000 + i * 9)]
+    stage.push(
+      'processes',
+      changed.map((i) => ({ ...many[i], rss: 123_456_789 })),
+    )
+    await page.getByRole('cell', { name: '118 MiB', exact: true }).nth(2).waitFor()
+    const seen = await page.evaluate(() => [...(window as unknown as { seen: Set<string> }).seen])
+    expect(seen.toSorted()).toEqual(['13', '5', '9'])
+
+    const cdp = await page.context().newCDPSession(page)
+    const size = async () => {
+      await cdp.send('HeapProfiler.collectGarbage')
+      const { usedSize } = await cdp.send('Runtime.getHeapUsage')
+      const nodes = await page.evaluate(() => document.querySelectorAll('*').length)
+      return { heap: usedSize / 2 ** 20, nodes }
+    }
+    const push = (round: number) =>
+      stage.push(
+        'processes',
+        changed.map((i) => ({ ...many[i], rss: 1e6 * (round + 1), cpuPercent: (i % 7) + 1 })),
+      )
+    for (let round = 0; round < 20; round++) push(round)
+    await page.getByRole('cell', { name: '19.1 MiB', exact: true }).nth(2).waitFor()
+    const before = await size()
+    for (let round = 20; round < 120; round++) push(round)
+    await page.getByRole('cell', { name: '114 MiB', exact: true }).nth(2).waitFor()
+    const after = await size()
+    expect(after.nodes).toBeLessThan(3000)
+    expect(after.nodes - before.nodes).toBeLessThan(100)
+    expect(after.heap).toBeLessThan(80)
+    expect(after.heap - before.heap).toBeLessThan(8)
+  })
+})
+
+describe('on a phone', () => {
+  it('everything is there, and nothing overflows', async () => {
+    const { page, stage } = await staged('/processes', { processes }, phone)
+    const list = page.getByRole('list', { name: 'Processes' })
+    await list.getByText('worker-0').waitFor()
+    await page.getByRole('link', { name: 'Tree', exact: true }).click()
+    await page.getByRole('button', { name: 'Freeze the list' }).click()
+    await page.getByText('Frozen: order and rows stay').waitFor()
+    await list.getByRole('checkbox').first().check()
+    await page.getByRole('group', { name: '1 tagged' }).waitFor()
+    stage.push('processes', [], [key(0)], [{ key: key(0), exitCode: null, signal: 15 }])
+    await list.getByText('killed by SIGTERM').waitFor()
+    expect(await axe(page)).toEqual([])
+    const { inner, outer } = await page.evaluate(() => ({
+      inner: document.documentElement.scrollWidth,
+      outer: innerWidth,
+    }))
+    expect(inner).toBeLessThanOrEqual(outer)
+  })
+})

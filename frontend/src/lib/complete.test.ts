@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest'
+import { complete } from './complete'
+import { queryFields } from './wire.gen'
+
+const fields = queryFields.processes ?? []
+const values = (field: string) =>
+  ({ user: ['root', 'www-data', 'a b'], comm: ['nginx', 'say "hi"'] })[field] ?? []
+const texts = (query: string, caret = query.length) =>
+  complete(query, caret, fields, values).items.map(({ text }) => text)
+
+describe('completing a query', () => {
+  it.each([
+    ['', []],
+    ['nginx us', ['user:']],
+    ['-us', ['-user:']],
+    ['CP', ['cpu>']],
+    ['nam', ['name:']],
+    ['rs', ['rss>']],
+    ['user:', ['user:root', 'user:www-data', 'user:"a b"']],
+    ['-user:W', ['-user:www-data']],
+    ['user:root', []],
+    ['user:"a', ['user:"a b"']],
+    ['name:say', ['name:"say \\"hi\\""']],
+    ['cpu>5', []],
+    ['nosuch:1', []],
+    ['"two us', []],
+  ])('%j', (query, expected) => expect(texts(query)).toEqual(expected))
+
+  it('is about the word before the caret', () => {
+    expect(complete('us nginx', 2, fields, values)).toMatchObject({ from: 0, to: 2 })
+    expect(texts('us nginx', 2)).toEqual(['user:'])
+  })
+})

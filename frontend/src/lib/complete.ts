@@ -1,0 +1,71 @@
+import { quoted } from './list.svelte'
+import type { QueryField } from './wire.gen'
+
+/** What may stand in the place of the word that is being typed. */
+export interface Completion {
+  text: string
+  /** What kind of thing it is. */
+  kind: QueryField['kind'] | 'value'
+}
+
+export interface Completions {
+  /** The part of the query that one of them replaces. */
+  from: number
+  to: number
+  items: readonly Completion[]
+}
+
+const most = 8
+const nothing: Completions = { from: 0, to: 0, items: [] }
+
+/** What the word before the caret may become: a field's name, or after a name and its operator a value that there is. */
+export function complete(
+  query: string,
+  caret: number,
+  fields: readonly QueryField[],
+  values: (field: string) => readonly string[],
+): Completions {
+  const from = wordStart(query, caret)
+  const word = query.slice(from, caret)
+  const [, minus = '', name = '', operator = '', value = ''] =
+    /^(-?)([A-Za-z]\w*)(>=|<=|[:=<>])?(.*)$/s.exec(word) ?? []
+  if (name === '') return nothing
+  const is = (text: string, part: string) => text.toLowerCase().startsWith(part.toLowerCase())
+  const items: Completion[] = []
+  if (operator === '') {
+    for (const field of fields) {
+      const shown = [...field.short, field.name].find((text) => is(text, name))
+      if (shown) items.push({ text: `${minus}${shown}${usual(field)}`, kind: field.kind })
+    }
+  } else {
+    const field = fields.find((f) =>
+      [f.name, ...f.short].some((text) => text.toLowerCase() === name.toLowerCase()),
+    )
+    if (!field || (field.kind !== 'text' && field.kind !== 'word')) return nothing
+    const part = value.replace(/^"|"$/g, '')
+    for (const known of values(field.name)) {
+      if (known === '' || known === part || !is(known, part)) continue
+      const plain = /^[^\s"\\]+$/.test(known) ? known : quoted(known)
+      items.push({ text: `${minus}${name}${operator}${plain}`, kind: 'value' })
+    }
+  }
+  return { from, to: caret, items: items.slice(0, most) }
+}
+
+/** Amounts are asked for by more or less, the rest by what they are. */
+function usual({ name, kind }: QueryField): string {
+  const amount = kind === 'bytes' || kind === 'time' || /percent|threads|nice/i.test(name)
+  return amount ? '>' : ':'
+}
+
+/** Where the word begins that ends at the caret: spaces within quotes are part of it. */
+function wordStart(query: string, caret: number): number {
+  let start = 0
+  let quotes = false
+  for (let i = 0; i < caret; i++) {
+    if (query[i] === '\\' && quotes) i++
+    else if (query[i] === '"') quotes = !quotes
+    else if (!quotes && /\s/.test(query[i] ?? '')) start = i + 1
+  }
+  return start
+}

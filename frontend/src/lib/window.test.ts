@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest'
+import { shiftOf, windowOf } from './window'
+
+describe('the rows that are drawn', () => {
+  it.each([
+    ['at the top', 0, { first: 0, last: 28 }],
+    ['further down', 2600, { first: 92, last: 128 }],
+    ['at the end', 25_480, { first: 972, last: 1000 }],
+    ['beyond it, after rows have gone', 90_000, { first: 992, last: 1000 }],
+  ])('%s', (_, top, expected) => expect(windowOf(top, 520, 26, 1000)).toEqual(expected))
+
+  it('are none of none', () => expect(windowOf(0, 520, 26, 0)).toEqual({ first: 0, last: 0 }))
+})
+
+describe('the shift of the rows in sight', () => {
+  const key = (row: string) => row
+  const rows = [...'abcdefgh']
+
+  it.each([
+    ['none', 'abcdefgh', 0],
+    ['two that came above', 'xyabcdefgh', 2],
+    ['two that went above', 'cdefgh', -2],
+    ['one of them that jumped to the top', 'eabcdfgh', 0],
+    ['all of them gone', 'xyz', 0],
+  ])('%s', (_, next, expected) =>
+    expect(shiftOf(rows.slice(2, 7), 2, [...next], key)).toBe(expected),
+  )
+})

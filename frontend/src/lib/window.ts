@@ -1,0 +1,29 @@
+/** How many rows are drawn beyond what is in sight, each way. */
+const beyond = 8
+
+/** Which rows of a list are drawn, from what is in sight of it; a row is so high, in pixels. */
+export function windowOf(top: number, height: number, row: number, total: number) {
+  const first = Math.max(0, Math.min(total, Math.floor(top / row)) - beyond)
+  const last = Math.min(total, Math.ceil((top + height) / row) + beyond)
+  return { first: Math.min(first, last), last }
+}
+
+/**
+ * By how many places the rows in sight have moved: the middle one of their shifts, so that a row which jumps to another
+ * place for reasons of its own takes nobody along. Keys are those of the rows that were in sight, from the place first.
+ */
+export function shiftOf<Row>(
+  keys: readonly string[],
+  first: number,
+  rows: readonly Row[],
+  key: (row: Row) => string,
+): number {
+  const places = new Map(keys.map((key, i) => [key, first + i]))
+  const shifts: number[] = []
+  for (let i = 0; i < rows.length && shifts.length < keys.length; i++) {
+    const before = places.get(key(rows[i] as Row))
+    if (before !== undefined) shifts.push(i - before)
+  }
+  shifts.sort((a, b) => a - b)
+  return shifts[shifts.length >> 1] ?? 0
+}
