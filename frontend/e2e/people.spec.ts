@@ -24,6 +24,7 @@ async function at(path: string, username = 'ada'): Promise<Page> {
   return page
 }
 
+const news = (page: Page) => page.getByRole('region', { name: 'News' })
 const log = (page: Page) => page.getByRole('navigation').getByRole('link', { name: /^Log/ })
 
 describe('users', () => {
@@ -50,21 +51,21 @@ describe('users', () => {
       .getByRole('row')
       .filter({ hasText: 'grace' })
     await row.waitFor()
-    await page.getByText('Added user: grace').waitFor()
+    await news(page).getByText('Added user: grace').waitFor()
 
     await row.getByRole('combobox').selectOption('operator')
     await dialog.getByText('Give grace the role Operator?').waitFor()
     await dialog.getByRole('button', { name: 'Cancel' }).click()
     await row.getByRole('combobox').selectOption('operator')
     await dialog.getByRole('button', { name: 'Change role' }).click()
-    await page.getByText('Changed role: grace').waitFor()
+    await news(page).getByText('Changed role: grace').waitFor()
     await expect.poll(() => row.getByRole('combobox').inputValue()).toBe('operator')
 
     await row.getByRole('button', { name: /^Set the password/ }).click()
     await dialog.getByLabel('New password').fill('another good password')
     await dialog.getByLabel('The same again').fill('another good password')
     await dialog.getByRole('button', { name: 'Set password' }).click()
-    await page.getByText('Changed password: grace').waitFor()
+    await news(page).getByText('Changed password: grace').waitFor()
 
     await row.getByRole('button', { name: 'Remove grace' }).click()
     await dialog.getByText('Remove the account grace?').waitFor()
@@ -81,7 +82,7 @@ describe('users', () => {
       .filter({ hasText: 'ada' })
     await row.getByRole('combobox').selectOption('viewer')
     await page.getByRole('dialog').getByRole('button', { name: 'Change role' }).click()
-    await page.getByText('This is the last administrator; make another one first.').waitFor()
+    await news(page).getByText('This is the last administrator; make another one first.').waitFor()
     expect(await row.getByRole('combobox').inputValue()).toBe('admin')
   })
 })
@@ -91,8 +92,8 @@ describe('two browsers', () => {
     const one = await at('/')
     const two = await at('/log')
     await server.addUser(one.context(), 'mary', 'viewer')
-    await one.getByText('Added user: mary').waitFor()
-    await two.getByText('Added user: mary').waitFor()
+    await news(one).getByText('Added user: mary').waitFor()
+    await news(two).getByText('Added user: mary').waitFor()
     await two.getByRole('link', { name: 'Added user' }).first().waitFor()
     // The one who looks at the log has it seen for both, after a while.
     await expect.poll(() => one.title(), { timeout: 10_000 }).not.toMatch(/^\(\d/)
@@ -102,7 +103,7 @@ describe('two browsers', () => {
   it('count what nobody has looked at', async () => {
     const page = await at('/')
     await server.post('/session', { username: 'root', password: 'guess guess guess' })
-    await page.getByText('Sign-in refused: root').waitFor()
+    await news(page).getByText('Sign-in refused: root').waitFor()
     await expect.poll(() => log(page).innerText()).toMatch(/[1-9]/)
     expect(await page.title()).toMatch(/^\([1-9]\d*\) Overview/)
     await page.getByRole('link', { name: 'Open record' }).first().click()
