@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,5 +40,28 @@ func TestSelfSigned(t *testing.T) {
 	}
 	if _, err := SelfSigned(dir, []string{"deck.example"}, now); err == nil || !strings.Contains(err.Error(), "remove both files") {
 		t.Errorf("a broken certificate gives %v", err)
+	}
+}
+
+// TestTLSOffersNothingOld tries what clients of old would: TLS 1.1, and CBC under TLS 1.2.
+func TestTLSOffersNothingOld(t *testing.T) {
+	s := startServer(t, withTLS)
+	for name, c := range map[string]struct {
+		config *tls.Config
+		ok     bool
+	}{
+		"TLS 1.3":      {&tls.Config{MinVersion: tls.VersionTLS13}, true},
+		"TLS 1.2, GCM": {&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}}, true},
+		"TLS 1.2, CBC": {&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}}, false},
+		"TLS 1.1":      {&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, false},
+	} {
+		c.config.InsecureSkipVerify = true
+		conn, err := tls.Dial("tcp", s.address, c.config)
+		if err == nil {
+			conn.Close()
+		}
+		if (err == nil) != c.ok {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }
