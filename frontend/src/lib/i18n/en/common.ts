@@ -44,7 +44,16 @@ export const common = {
     unreachable: 'The server does not answer.',
     unreadable: 'Something other than topdeck answered.',
   } satisfies Record<ErrorCode, string>,
-  keys: { title: 'Keys', search: 'Search', escape: 'Clear the search; close what is open' },
+  keys: {
+    title: 'Keys',
+    search: 'Search',
+    escape: 'Clear the search; close what is open',
+    rows: 'From row to row; PageUp, PageDown, Home, End too',
+    branches: 'In a tree: fold, unfold',
+    open: 'Open the row',
+    tag: 'Tag the row',
+    freeze: 'Freeze the list, or let it go on',
+  },
   /** The parts of a sample that can fail on their own. */
   parts: {
     summary: 'Summary',

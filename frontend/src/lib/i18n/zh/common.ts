@@ -41,7 +41,16 @@ export const common: typeof en = {
     unreachable: '服务器没有响应。',
     unreadable: '应答者不是 topdeck。',
   },
-  keys: { title: '快捷键', search: '搜索', escape: '清除搜索；关闭已打开的内容' },
+  keys: {
+    title: '快捷键',
+    search: '搜索',
+    escape: '清除搜索；关闭已打开的内容',
+    rows: '逐行移动，也可用 PageUp、PageDown、Home、End',
+    branches: '在树中折叠、展开',
+    open: '打开所在行',
+    tag: '标记所在行',
+    freeze: '冻结列表或解除冻结',
+  },
   parts: {
     summary: '摘要',
     tasks: '任务',
