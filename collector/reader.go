@@ -2,6 +2,7 @@ package collector
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -141,9 +142,12 @@ func (r *reader) sample(now time.Time, parts Parts, published bool) *Sample {
 			s.Errors["summary"] = reason
 		}
 	}
+	missing := hidden(r.config.Proc, os.Geteuid())
 	if parts.Has(PartProcesses) {
 		if err := r.processes(now); err != nil {
 			s.Errors["processes"] = err.Error()
+		} else if missing != "" {
+			s.Errors["processes"] = missing
 		}
 		s.Processes = r.table.list(published)
 		if reason := first(r.silent, r.trouble); reason != "" && r.watched.Has(PartProcesses) {
@@ -158,6 +162,8 @@ func (r *reader) sample(now time.Time, parts Parts, published bool) *Sample {
 		s.Summary.Tasks = tasks
 		if err != nil {
 			s.Errors["tasks"], s.Summary.Errors["tasks"] = err.Error(), err.Error()
+		} else if missing != "" {
+			s.Errors["tasks"], s.Summary.Errors["tasks"] = missing, missing
 		}
 	}
 	if parts.Has(PartSockets) {
@@ -172,6 +178,8 @@ func (r *reader) sample(now time.Time, parts Parts, published bool) *Sample {
 		}
 		if ownersError != nil {
 			s.Errors["owners"] = ownersError.Error()
+		} else if missing != "" {
+			s.Errors["owners"] = missing
 		}
 	}
 	return s
