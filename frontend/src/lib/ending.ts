@@ -1,3 +1,4 @@
+import { signalName } from './end'
 import { i18n } from './i18n.svelte'
 import type { Service } from './wire.gen'
 
@@ -30,17 +31,8 @@ export function fullReason({ result, exitCode, signal }: Service): string {
   return [why, how].filter((part) => part !== '').join(': ')
 }
 
-/** signal(7), as Linux numbers them on most machines. */
-const names =
-  'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS'.split(
-    ' ',
-  )
-
 /** How a process ended, by what the kernel told; empty where it told nothing. */
 export function endText(end: { exitCode: number | null; signal: number | null }): string {
-  if (end.signal !== null) {
-    const name = names[end.signal - 1]
-    return signalText(name ? `SIG${name}` : `${end.signal}`)
-  }
+  if (end.signal !== null) return signalText(signalName(end.signal))
   return end.exitCode === null ? '' : exitText(end.exitCode)
 }
