@@ -195,7 +195,8 @@ func TestDetailTellsWhatIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, want := range map[string]string{"R": "this kernel does not tell", "Z": "none: the process has ended and waits for its parent to notice"} {
+	for _, state := range [][2]string{{"R", "this kernel does not tell"}, {"Z", "none: the process has ended and waits for its parent to notice"}} {
+		what, want := state[0], state[1]
 		if what == "Z" {
 			f.replace("proc/77/stat", ") R ", ") Z ")
 		}

@@ -230,13 +230,16 @@ func TestPagesAreSmall(t *testing.T) {
 	}
 	during := memory()
 	leave()
+	for range 4 { // a leak grows
+		open()()
+	}
 	after := memory()
 	if each := (during - before) / pages; each > most { // with its client's end in this test
 		t.Errorf("a page takes %d bytes", each)
 	} else {
 		t.Logf("a page takes %d bytes", each)
 	}
-	if after > before+pages*most/10 {
-		t.Errorf("%d bytes stay when %d pages have gone", after-before, pages)
+	if after > before+pages*most/2 {
+		t.Errorf("%d bytes stay when %d pages have come and gone", after-before, 5*pages)
 	}
 }

@@ -75,18 +75,23 @@ func TestHashLineIsLeft(t *testing.T) {
 		l := &hashLine{}
 		l.fill()
 		l.waiting = nil
-		var errs []error
-		for range 3 {
-			go func() { errs = append(errs, l.enter(trusted)) }()
+		left := make(chan error, 3)
+		for range cap(left) {
+			go func() { left <- l.enter(trusted) }()
 		}
 		synctest.Wait()
-		if len(errs) != 0 {
-			t.Errorf("not waited: %v", errs)
+		if len(left) != 0 {
+			t.Errorf("not waited: %v", <-left)
 		}
 		time.Sleep(hashWait)
 		synctest.Wait()
-		if len(errs) != 3 || len(l.waiting) != 0 || errs[0] == nil {
-			t.Errorf("after %v: %v, and %d wait", hashWait, errs, len(l.waiting))
+		if len(left) != cap(left) || len(l.waiting) != 0 {
+			t.Fatalf("after %v %d have left, and %d wait", hashWait, len(left), len(l.waiting))
+		}
+		for range cap(left) {
+			if err := <-left; err == nil {
+				t.Error("let in, and no place was free")
+			}
 		}
 	})
 }

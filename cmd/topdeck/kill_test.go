@@ -28,7 +28,7 @@ const tallyUnit = "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo start >>/
 // testKilledInTheMiddle kills topdeck in the middle of acts: every second time as soon as one was acknowledged, else at any
 // moment after it was asked for. Needs stubborn.service, which takes a second to stop, and tally.service.
 func testKilledInTheMiddle(t *testing.T, host *installed, admin *caller) {
-	acknowledged := map[string]control.RetStatus{}
+	var acknowledged []string
 	ask := func(unit, action string) (begun struct{ Operation control.Operation }, err error) {
 		body := strings.NewReader(fmt.Sprintf(`{"action":%q}`, action))
 		req, err := http.NewRequest("POST", host.url+"/api/v1/services/"+unit+"/actions", body)
@@ -54,14 +54,14 @@ func testKilledInTheMiddle(t *testing.T, host *installed, admin *caller) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			acknowledged[begun.Operation.ID] = control.Interrupted
+			acknowledged = append(acknowledged, begun.Operation.ID)
 			host.run("systemctl", "kill", "--signal=KILL", "topdeck.service")
 		} else {
 			asked := make(chan struct{})
 			go func() {
 				defer close(asked)
 				if begun, err := ask("tally.service", "start"); err == nil { // else it was killed before it could answer
-					acknowledged[begun.Operation.ID] = ""
+					acknowledged = append(acknowledged, begun.Operation.ID)
 				}
 			}()
 			time.Sleep(rand.N(400 * time.Millisecond))
@@ -74,13 +74,19 @@ func testKilledInTheMiddle(t *testing.T, host *installed, admin *caller) {
 	if op := admin.act("tally.service", "start"); op.RetStatus != control.Succeeded {
 		t.Error(op.Message)
 	}
-	for id, want := range acknowledged {
+	interrupted := 0 // not all of the restarts are: the act, or the kill, may be the quicker one
+	for _, id := range acknowledged {
 		var got struct{ Operation control.Operation }
 		if status, text := admin.call("GET", "/operations/"+id, nil, &got); status != http.StatusOK {
 			t.Errorf("operation %s was acknowledged, and is lost: %d %s", id, status, text)
-		} else if got.Operation.RetStatus == control.Running || want != "" && got.Operation.RetStatus != want {
-			t.Errorf("operation %s is %s, want %s", id, got.Operation.RetStatus, want)
+		} else if got.Operation.RetStatus == control.Running {
+			t.Errorf("operation %s is left running", id)
+		} else if got.Operation.RetStatus == control.Interrupted {
+			interrupted++
 		}
+	}
+	if interrupted == 0 {
+		t.Error("no act was in the middle when topdeck was killed")
 	}
 	var running, starts struct{ Total int }
 	admin.call("GET", "/operations?retStatus=running", nil, &running)
