@@ -26,6 +26,7 @@ type JournalLine struct {
 
 	invocation string // of the unit that wrote it, or that it is about
 	jobResult  string // where it is what systemd says of a job's end
+	boot       string // the boot that it was written in
 }
 
 const (
@@ -159,6 +160,7 @@ func parseJournalLine(b []byte) (JournalLine, bool) {
 		By       json.RawMessage `json:"_SYSTEMD_INVOCATION_ID"`
 		About    json.RawMessage `json:"INVOCATION_ID"`
 		Job      json.RawMessage `json:"JOB_RESULT"`
+		Boot     string          `json:"_BOOT_ID"`
 	}
 	if json.Unmarshal(b, &raw) != nil {
 		return JournalLine{}, false
@@ -171,7 +173,7 @@ func parseJournalLine(b []byte) (JournalLine, bool) {
 	if n, err := strconv.Atoi(journalText(raw.Priority)); err == nil {
 		l.Priority = n
 	}
-	l.jobResult = journalText(raw.Job)
+	l.jobResult, l.boot = journalText(raw.Job), raw.Boot
 	l.PID, _ = strconv.Atoi(journalText(raw.PID))
 	if l.Program = oneLine(journalText(raw.Program), maxName); l.Program == "" {
 		l.Program = oneLine(journalText(raw.Comm), maxName)

@@ -71,7 +71,13 @@ func (s *sysv) followJournal(context.Context, string, int, func([]JournalLine)) 
 
 // follow runs journalctl until ctx ends. It never returns nil.
 func (j journal) follow(ctx context.Context, lines int, f func([]JournalLine), matches ...string) error {
-	cmd, err := j.command(ctx, append([]string{"--follow", "--lines=" + strconv.Itoa(lines)}, matches...)...)
+	args := []string{"--follow", "--lines=" + strconv.Itoa(lines)}
+	// journalctl follows the boot that the kernel names. In a container the journal may know it by another name, which the
+	// container has put over the kernel's file, and which the mounts of a unit's sandbox may uncover.
+	if last, err := j.read(ctx, 1); err == nil && len(last) > 0 && last[0].boot != "" {
+		args = append(args, "--boot="+last[0].boot)
+	}
+	cmd, err := j.command(ctx, append(args, matches...)...)
 	if err != nil {
 		return err
 	}

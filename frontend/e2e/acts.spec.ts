@@ -214,8 +214,10 @@ describe('a process', () => {
 
   it('tells of itself, and leads to its service', async () => {
     const page = await as('operator', '/processes?q=unit:acts-chatty')
-    await page.getByRole('table', { name: 'Processes' }).getByRole('link').first().waitFor()
-    expect(await page.getByRole('button', { name: /^Actions:/ }).count()).toBe(0)
+    await page.getByRole('button', { name: /^Actions: \d+ sh/ }).click()
+    await page.getByRole('menuitem').first().waitFor()
+    expect(await page.getByRole('menuitem', { name: /SIG/ }).count()).toBe(0)
+    await page.keyboard.press('Escape')
     await page.getByRole('link', { name: 'sh', exact: true }).click()
     const process = panel(page, 'Process')
     await process.getByText('Program file').waitFor()
