@@ -43,6 +43,10 @@ func TestActionsOnSystemd(t *testing.T) {
 		`td-a\x2db.service`:   "[Service]\nExecStart=/bin/sleep 1000\n",
 		"td-check.service":    "[Service]\nExecStartPre=/bin/sh -c 'echo unknown directive; echo the test failed; exit 4'\nExecStart=/bin/sleep 1000\n",
 		"td-deaf.service":     "[Service]\nExecStart=/bin/sh -c 'echo permission denied; exec sleep 1000'\nExecReload=/bin/false\n",
+		"td-unset.service":    "[Service]\nExecStart=relative/path\n",
+		"td-whole.service":    "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n[Unit]\nWants=td-part.service\nAfter=td-part.service\n",
+		"td-part.service":     "[Unit]\nPartOf=td-whole.service\n[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo no room for the part >&2; exit 6'\n",
+		"td-untidy.service":   "[Service]\nExecStart=/bin/sleep 1000\nExecStop=/bin/sh -c 'echo cannot flush the cache >&2; exit 9'\n",
 		"td-nothing.service":  "[Unit]\nConditionPathExists=/nonexistent\n[Service]\nExecStart=/bin/sleep 1000\n",
 	})
 	if out, err := h.Command("systemctl", "mask", "rescue.service").CombinedOutput(); err != nil {
@@ -87,7 +91,13 @@ func TestActionsOnSystemd(t *testing.T) {
 		{"a reload that fails", "td-deaf.service", Reload, Failed, []string{"reload failed, exit status 1 of ExecReload=/bin/false"}, []string{"ExecReload=/bin/false: exit status 1"}},
 		{"a broken unit file", "td-broken.service", Start, Failed, []string{"cannot start td-broken.service"}, nil},
 		{"one that ignores SIGTERM", "td-stubborn.service", Start, Succeeded, nil, nil},
-		{"one that ignores SIGTERM, stopped", "td-stubborn.service", Stop, Succeeded, []string{"it is failed (failed)", "in time"}, nil},
+		{"one that ignores SIGTERM, stopped", "td-stubborn.service", Stop, Succeeded, []string{"it is failed (failed)", "in time", "killed by SIGKILL"}, []string{"SIGKILL"}},
+		{"one that stops badly", "td-untidy.service", Start, Succeeded, nil, nil},
+		{"one that stops badly, stopped", "td-untidy.service", Stop, Succeeded,
+			[]string{"stop done; it is failed (failed)", "exit status 9 of ExecStop=/bin/sh", "cannot flush the cache"}, []string{"cannot flush the cache"}},
+		{"a name for several, one of which fails", "td-whole.service", Start, Failed,
+			[]string{"td-whole.service: start done, but td-part.service, which is a part of it, failed", "exit status 6", "no room for the part"}, []string{"no room for the part"}},
+		{"a setting that cannot be", "td-unset.service", Start, Failed, []string{"bad unit file setting", "td-unset.service:2:"}, []string{"td-unset.service:2:"}},
 		{"a condition that does not hold", "td-nothing.service", Start, Failed, []string{"a condition of the unit does not hold: ConditionPathExists=/nonexistent"}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {

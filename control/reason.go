@@ -1,6 +1,7 @@
 package control
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -20,6 +21,9 @@ func telling(lines []string) string {
 				score += words.score
 			}
 		}
+		if place.MatchString(line) {
+			score++
+		}
 		if strings.TrimSpace(line) != "" && score >= most {
 			best, most = line, score
 		}
@@ -33,9 +37,12 @@ var reasonWords = []struct {
 	any   []string
 }{
 	{4, errnoTexts()},
-	{2, []string{"cannot", "can't", "could not", "unable", "unknown", "invalid", "unexpected", "no such", "not found", "missing", "syntax", "already", "refused", "denied"}},
+	{2, []string{"cannot", "can't", "could not", "unable", "unknown", "unrecognized", "bad ", "wrong", "duplicate", "neither", "invalid", "unexpected", "no such", "not found", "missing", "syntax", "already", "refused", "denied"}},
 	{1, []string{"emerg", "alert", "crit", "fatal", "panic", "error", "exception", "fail"}},
 }
+
+// place is where in a file something is: "nginx.conf:84", "line 3".
+var place = regexp.MustCompile(`\.[a-z]\w*:\d+|\bline \d+`)
 
 // errnoTexts are strerror(3)'s words for what the kernel may refuse, in lower case.
 func errnoTexts() (texts []string) {

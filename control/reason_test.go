@@ -12,6 +12,16 @@ func TestTelling(t *testing.T) {
 		{"the last of equals", "one\ntwo\n\n", "two"},
 		{"nginx, of its configuration", `2026/11/23 06:29:48 [emerg] 79#79: unknown directive "retrn" in /etc/nginx/nginx.conf:3
 nginx: configuration file /etc/nginx/nginx.conf test failed`, `2026/11/23 06:29:48 [emerg] 79#79: unknown directive "retrn" in /etc/nginx/nginx.conf:3`},
+		{"nginx, of what is there twice", `2026/11/23 06:29:48 [emerg] 79#79: "worker_processes" directive is duplicate in /etc/nginx/nginx.conf:84
+nginx: configuration file /etc/nginx/nginx.conf test failed`, `2026/11/23 06:29:48 [emerg] 79#79: "worker_processes" directive is duplicate in /etc/nginx/nginx.conf:84`},
+		{"Redis, of its configuration", `*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***
+Reading the configuration file, at line 3
+>>> 'bogus yes'
+Bad directive or wrong number of arguments`, "Bad directive or wrong number of arguments"},
+		{"PostgreSQL, of its configuration", `LOG:  unrecognized configuration parameter "nonsense" in file "/etc/postgresql/15/main/postgresql.conf" line 822
+FATAL:  configuration file "/etc/postgresql/15/main/postgresql.conf" contains errors
+pg_ctl: could not start server
+Examine the log output.`, `LOG:  unrecognized configuration parameter "nonsense" in file "/etc/postgresql/15/main/postgresql.conf" line 822`},
 		{"nginx, of its port", `[emerg] 68#68: bind() to 127.0.0.1:18080 failed (98: Address already in use)
 [emerg] 68#68: still could not bind()`, "[emerg] 68#68: bind() to 127.0.0.1:18080 failed (98: Address already in use)"},
 		{"PostgreSQL, of its port", `LOG:  starting PostgreSQL 15.18

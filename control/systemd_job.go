@@ -149,7 +149,7 @@ func (s *systemd) act(ctx context.Context, id, action string) Outcome {
 	case unanswered(err):
 		job, result, err = s.jobSince(ctx, w, since)
 	default:
-		return Outcome{RetStatus: Failed, Message: fmt.Sprintf("cannot %s %s: %s", action, id, reason(err))}
+		return s.refused(ctx, id, action, err)
 	}
 	if err != nil && errors.Is(context.Cause(ctx), errCanceled) {
 		if result, err = s.cancelJob(w, job, since); err != nil {
@@ -166,6 +166,31 @@ func (s *systemd) act(ctx context.Context, id, action string) Outcome {
 		return interrupted(ctx)
 	}
 	return s.outcome(ctx, id, action, result, since)
+}
+
+// refused is the outcome of an act that systemd did not begin. What is wrong with a unit file, it tells the journal only.
+func (s *systemd) refused(ctx context.Context, id, action string, err error) Outcome {
+	o := Outcome{RetStatus: Failed, Message: fmt.Sprintf("cannot %s %s: %s", action, id, reason(err))}
+	var said dbus.Error
+	if !errors.As(err, &said) || said.Name != "org.freedesktop.systemd1.BadUnitSetting" {
+		return o
+	}
+	lines, err := s.journal.read(ctx, reasonLines, "_PID=1", "UNIT="+id)
+	if err != nil {
+		o.Detail = fmt.Sprintf("journal: %s\n", err)
+		return o
+	}
+	var texts []string
+	for _, l := range lines {
+		texts = append(texts, l.Text)
+	}
+	if line := telling(texts); line != "" {
+		o.Message += " " + line
+	}
+	var detail strings.Builder
+	writeLines(&detail, lines)
+	o.Detail = detail.String()
+	return o
 }
 
 // unanswered tells whether a call failed such that it may have been taken in all the same: its connection, or systemd, went away.

@@ -92,10 +92,20 @@ func (s *systemd) outcome(ctx context.Context, id, action, result string, since 
 		if active != "" {
 			message += fmt.Sprintf("; it is %s (%s)", active, sub)
 		}
-		if why := u.text(sdService, "Result"); active == "failed" && why != "success" { // it had to be killed
-			message += ": " + unitResultWords(why)
+		o, detail := Outcome{RetStatus: Succeeded, Message: message}, strings.Builder{}
+		part := ""
+		switch {
+		case active == "failed": // it is down, but not as it should be
+			s.explain(&u, id, since, &o, &detail)
+		case starts:
+			part = failedPart(&u, since)
 		}
-		return Outcome{RetStatus: Succeeded, Message: message}
+		if part != "" {
+			o = Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s done, but %s, which is a part of it, failed", id, action, part)}
+			s.explain(&properties1{ctx: ctx, conn: conn, path: unitPath(part)}, part, since, &o, &detail)
+		}
+		o.Detail = detail.String()
+		return o
 	}
 	if result == lost {
 		return Outcome{RetStatus: Interrupted, Message: fmt.Sprintf("%s: the connection to systemd was lost during the %s, and how it ended is not known; it is %s (%s)", id, action, active, sub)}
@@ -157,14 +167,19 @@ func (s *systemd) explain(u *properties1, id string, since time.Time, o *Outcome
 	if err != nil {
 		fmt.Fprintf(detail, "journal: %s\n", err)
 	}
+	writeLines(detail, lines)
+	if line := telling(ofProcesses(lines, since)); line != "" {
+		o.Message += ": " + line
+	}
+}
+
+// writeLines adds lines of the journal to what is known.
+func writeLines(detail *strings.Builder, lines []JournalLine) {
 	if len(lines) > 0 {
 		detail.WriteString("\n")
 	}
 	for _, l := range lines {
 		fmt.Fprintf(detail, "%s %s[%d]: %s\n", l.Time.Format(time.RFC3339), l.Program, l.PID, l.Text)
-	}
-	if line := telling(ofProcesses(lines, since)); line != "" {
-		o.Message += ": " + line
 	}
 }
 
@@ -188,6 +203,30 @@ func failedDependency(u *properties1) string {
 		for _, d := range units {
 			if d.ActiveState == states {
 				return d.Name
+			}
+		}
+	}
+	return ""
+}
+
+// failedPart is the first of the units that are PartOf this one which failed since a time, "" if none did. A unit that is
+// nothing but a name for several, as that of Debian's postgresql, is well whatever becomes of them.
+func failedPart(u *properties1, since time.Time) string {
+	names, _ := u.get(sdUnit, "ConsistsOf").([]string)
+	if u.err != nil || len(names) == 0 {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(u.ctx, callTimeout)
+	defer cancel()
+	var units []listedUnit
+	if u.conn.Object(sdName, sdPath).CallWithContext(ctx, sdManager+".ListUnitsByNames", 0, names).Store(&units) != nil {
+		return ""
+	}
+	for _, part := range units {
+		if part.ActiveState == "failed" {
+			p := properties1{ctx: ctx, conn: u.conn, path: unitPath(part.Name)}
+			if at, _ := p.get(sdUnit, "StateChangeTimestamp").(uint64); at >= uint64(since.UnixMicro()) {
+				return part.Name
 			}
 		}
 	}
