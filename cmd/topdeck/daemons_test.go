@@ -154,14 +154,14 @@ func TestDaemonsOfDebian(t *testing.T) {
 		if !strings.Contains(op.Detail, "one: started") || !strings.Contains(op.Detail, "two: started") {
 			t.Errorf("it says %q", op.Detail)
 		}
-		if after := sleeping(proc); len(after) != 2 || !disjoint(before, after) {
-			t.Errorf("programs %v became %v", before, after)
-		}
+		// supervisord says "started" of what it has forked, before that is the program.
+		again := func() bool { after := sleeping(proc); return len(after) == 2 && disjoint(before, after) }
+		host.until("both are there again", again)
 		host.until("the command's unit is gone", func() bool {
 			return !strings.Contains(host.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "topdeck-command-*"), "topdeck-command-")
 		})
-		if after := sleeping(proc); len(after) != 2 || !disjoint(before, after) {
-			t.Errorf("after the end of the command there are %v", after)
+		if !again() {
+			t.Errorf("programs %v became %v at the end of the command", before, sleeping(proc))
 		}
 		ends(t, admin.command("supervisorctl -c /etc/supervisord.conf restart nosuch"), control.Failed, "nosuch: ERROR (no such process)")
 		ends(t, admin.act("supervisor", "stop"), control.Succeeded, "")
@@ -272,9 +272,7 @@ mount -t tmpfs tmpfs /run
 	if ends(op, control.Succeeded, "supervisorctl ended well"); !strings.Contains(op.Detail, "one: started") || !strings.Contains(op.Detail, "two: started") {
 		t.Errorf("it says %q", op.Detail)
 	}
-	if after := sleeping(proc); len(after) != 2 || !disjoint(before, after) {
-		t.Errorf("programs %v became %v", before, after)
-	}
+	d.until("both are there again", func() bool { after := sleeping(proc); return len(after) == 2 && disjoint(before, after) })
 	ends(admin.command("supervisorctl -c /etc/supervisord.conf shutdown"), control.Succeeded, "")
 	d.until("all of it has ended", func() bool { return len(sleeping(proc)) == 0 })
 }
