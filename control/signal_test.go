@@ -21,7 +21,7 @@ import (
 // sleeper is a process that sleeps, with its start time.
 func sleeper(t *testing.T, m *Manager) (*exec.Cmd, uint64) {
 	t.Helper()
-	cmd := exec.Command("sleep", "1000")
+	cmd := exec.Command("env", "--default-signal", "sleep", "1000") // who runs the tests may ignore some, as nohup(1) does
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -29,10 +29,15 @@ func sleeper(t *testing.T, m *Manager) (*exec.Cmd, uint64) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	start, _, err := m.processStart(cmd.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var start uint64
+	until(t, "it sleeps", func() bool {
+		var comm string
+		var err error
+		if start, comm, err = m.processStart(cmd.Process.Pid); err != nil {
+			t.Fatal(err)
+		}
+		return comm == "sleep"
+	})
 	return cmd, start
 }
 
