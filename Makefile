@@ -92,7 +92,7 @@ soak: build ## the long forms of the tests, and long fuzzing of every parser
 	$(MAKE) fuzz FUZZ_TIME=2000000x
 
 .PHONY: bench
-bench: build ## measure beside the kernel's floor and the peers (under 15 minutes, on an idle machine), and write the table into README.md
+bench: build ## measure beside the kernel's floor and the peers (on an idle machine), and write the table into README.md
 	@command -v cc >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends gcc libc6-dev; }
 	go run ./cmd/bench -rounds $(BENCH_ROUNDS) $(ARGS)
 
