@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -138,5 +139,39 @@ func TestCloseWithSlowClients(t *testing.T) {
 	}
 	if err := s.Serve(&net.TCPListener{}); err == nil {
 		t.Error("a closed server serves")
+	}
+}
+
+// A context of a request must not look at what fasthttp gives to the next one, which -race sees when the server ends meanwhile.
+func TestCloseWhileRequestsAreAnswered(t *testing.T) {
+	for range 20 {
+		s := startServer(t)
+		operator := s.signedIn("oda", Operator)
+		request, err := http.NewRequest("POST", operator.base+apiPrefix+"/services/none/actions", strings.NewReader(`{"action":"start"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header = operator.header.Clone()
+		request.Header.Set("Cookie", operator.cookie)
+		transport := &http.Transport{}
+		var asking sync.WaitGroup
+		for range 8 {
+			asking.Go(func() {
+				for {
+					again := request.Clone(t.Context())
+					again.Body, _ = request.GetBody()
+					response, err := transport.RoundTrip(again)
+					if err != nil {
+						return // the server is gone
+					}
+					io.Copy(io.Discard, response.Body)
+					response.Body.Close()
+				}
+			})
+		}
+		time.Sleep(20 * time.Millisecond)
+		s.stopServing()
+		asking.Wait()
+		transport.CloseIdleConnections()
 	}
 }

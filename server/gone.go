@@ -14,8 +14,8 @@ import (
 const lookEvery = 100 * time.Millisecond
 
 // untilGone is a context that ends after a time, or when whoever sent the request hangs up.
-func untilGone(c *fiber.Ctx, after time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(context.Background(), after)
+func (s *Server) untilGone(c *fiber.Ctx, after time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(s.requests, after)
 	conn := c.Context().Conn() // c may not be used once the handler has returned
 	go func() {
 		ticker := time.NewTicker(lookEvery)

@@ -23,7 +23,7 @@ type HostReader interface {
 // showHost answers GET /host. A viewer sees of what crontabs run only the program, as of any command line: neither its
 // arguments nor the variables set for it, which may hold secrets.
 func (s *Server) showHost(c *fiber.Ctx) error {
-	ctx, cancel := context.WithTimeout(c.Context(), hostWait)
+	ctx, cancel := context.WithTimeout(s.requests, hostWait)
 	defer cancel()
 	host := *s.cfg.Host.Host(ctx)
 	host.ServiceManagers = orNone(s.cfg.Services.Managers())

@@ -66,7 +66,7 @@ func reply(c *fiber.Ctx, v any) error {
 
 // collect asks the collector for a sample that holds parts.
 func (s *Server) collect(c *fiber.Ctx, parts collector.Parts) (*collector.Sample, error) {
-	ctx, cancel := context.WithTimeout(c.Context(), collectWait)
+	ctx, cancel := context.WithTimeout(s.requests, collectWait)
 	defer cancel()
 	sample, err := s.cfg.Collector.Collect(ctx, parts)
 	if err != nil {
@@ -159,7 +159,7 @@ func (s *Server) listServices(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Context(), servicesWait)
+	ctx, cancel := context.WithTimeout(s.requests, servicesWait)
 	defer cancel()
 	services, reasons := s.cfg.Services.Services(ctx)
 	all := JoinServices(services, sample)

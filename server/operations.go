@@ -59,7 +59,7 @@ func (s *Server) listOperations(c *fiber.Ctx) error {
 		filter.Limit = operationsPage
 	}
 	filter.Limit = min(filter.Limit, maxOperationsPage)
-	ctx, cancel := untilGone(c, searchTime)
+	ctx, cancel := s.untilGone(c, searchTime)
 	defer cancel()
 	page, err := s.cfg.Log.List(ctx, filter)
 	if err != nil {

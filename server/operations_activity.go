@@ -19,7 +19,7 @@ const (
 
 // showActivity answers GET /operations/activity.
 func (s *Server) showActivity(c *fiber.Ctx) error {
-	hours, err := activity(c.Context(), s.cfg.Log, s.accounts.now())
+	hours, err := activity(s.requests, s.cfg.Log, s.accounts.now())
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (s *Server) exportOperations(c *fiber.Ctx) error {
 	conn := c.Context().Conn()
 	more := func() error { return conn.SetWriteDeadline(time.Now().Add(writeTime)) }
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
-		ctx, cancel := context.WithTimeout(context.Background(), exportWait)
+		ctx, cancel := context.WithTimeout(s.requests, exportWait)
 		defer cancel()
 		if err := exportLog(ctx, s.cfg.Log, filter, format, w, more); err != nil {
 			s.cfg.Logger.Warn("an export of the log ended early", "error", err)

@@ -47,7 +47,7 @@ func (s *Server) showProcess(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Context(), collectWait)
+	ctx, cancel := context.WithTimeout(s.requests, collectWait)
 	defer cancel()
 	detail, err := s.cfg.Processes.Detail(ctx, pid, environment)
 	start := given["startTime"]

@@ -75,6 +75,10 @@ type Server struct {
 	admin    *adminSocket
 	closed   bool
 	stop     chan struct{} // closed when the server is
+	// requests is what their contexts stand on, never a fasthttp.RequestCtx: that is used again for the next request, while a context
+	// made from it may still look at it. It ends when Close waits no longer.
+	requests context.Context
+	cancel   context.CancelFunc
 	keeping  sync.WaitGroup
 }
 
@@ -110,6 +114,7 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, assets: app, accounts: accounts, sessions: sessions, throttle: newThrottle(steady), stop: make(chan struct{}),
 		connections: newConnections(), devices: devices{known}, steady: steady,
 	}
+	s.requests, s.cancel = context.WithCancel(context.Background())
 	s.hub = newHub(cfg.Collector, cfg.Services, sessions, cfg.Logger, app.build)
 	s.hub.control, s.hub.commands = cfg.Control, cfg.Commands
 	cfg.Log.Subscribe(s.hub.operation)
@@ -263,6 +268,7 @@ func (s *Server) Close(ctx context.Context) error {
 	grace, cancel := context.WithTimeout(ctx, graceTime)
 	defer cancel()
 	_ = s.app.Server().ShutdownWithContext(grace)
+	s.cancel()
 	s.connections.close() // of clients that do not send what they began, or do not read what they asked for
 	s.keeping.Wait()
 	return nil

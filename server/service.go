@@ -41,7 +41,7 @@ func (s *Server) showService(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Context(), servicesWait)
+	ctx, cancel := context.WithTimeout(s.requests, servicesWait)
 	defer cancel()
 	detail, err := s.cfg.Control.Detail(ctx, name)
 	if err != nil {
@@ -115,7 +115,9 @@ func (s *Server) showJournal(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	list, err := s.cfg.Control.Journal(c.Context(), name, cmp.Or(lines, journalLines))
+	ctx, cancel := context.WithTimeout(s.requests, servicesWait)
+	defer cancel()
+	list, err := s.cfg.Control.Journal(ctx, name, cmp.Or(lines, journalLines))
 	if err != nil {
 		return orControlError(err)
 	}
@@ -138,7 +140,7 @@ func (s *Server) actOnService(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Context(), servicesWait)
+	ctx, cancel := context.WithTimeout(s.requests, servicesWait)
 	defer cancel()
 	op, err := s.cfg.Control.ServiceAction(ctx, asker(c), name, request.Action, request.Confirm)
 	return s.accepted(c, op, err)
