@@ -286,6 +286,7 @@ func fanServer(host *played) (srv *server.Server, address string, end func(), er
 	srv, err = server.New(server.Config{
 		DB: db, DataDir: dir, Collector: host, Host: collector.NewHostReader(collector.HostConfig{}), Processes: details,
 		Log: log, Services: manager, Control: manager, App: app, Logger: logger, Now: time.Now,
+		Elapsed: func() time.Duration { return monotonic(time.Now()) },
 	})
 	if err != nil {
 		return nil, "", nil, err
