@@ -66,8 +66,7 @@ func TestClockJumpedBeforeTheStart(t *testing.T) {
 					clock.jump(jump)
 				}
 				s = startServerIn(t, dir, clock)
-				b.s, b.base = s, "http://"+s.address
-				b.header.Set("Origin", b.base)
+				b.goesOn(s)
 				status := b.send("GET", "/session", nil).StatusCode
 				if before && status != 200 {
 					t.Errorf("a session that was used a moment ago answers %d", status)

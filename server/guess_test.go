@@ -47,11 +47,11 @@ func TestGuessingLocksNobodyOut(t *testing.T) {
 	s := startServer(t, func(c *Config) { c.hashCost = fullCost })
 	s.addUser("ann", Admin)
 	_, cookies := s.tryFrom(from("127.0.0.9"), "ann", testPassword, "")
-	_, device, known := strings.Cut(cookies, cookieName+deviceCookie+"=")
+	_, device, known := strings.Cut(cookies, s.cookieName()+deviceCookie+"=")
 	if !known {
 		t.Fatalf("no device cookie among %q", cookies)
 	}
-	device = cookieName + deviceCookie + "=" + device
+	device = s.cookieName() + deviceCookie + "=" + device
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -131,7 +131,7 @@ func TestDevices(t *testing.T) {
 	if !strings.Contains(bobs, deviceCookie) {
 		t.Errorf("another account on the device gets %s", bobs)
 	}
-	device := cookies[strings.Index(cookies, cookieName+deviceCookie):]
+	device := cookies[strings.Index(cookies, s.cookieName()+deviceCookie):]
 	if status, _ := s.tryFrom(here, "ann", testPassword, device); status != 200 {
 		t.Errorf("with the device's cookie: %d", status)
 	}
@@ -151,18 +151,18 @@ func TestDevices(t *testing.T) {
 	if !exhausted("ann", "") {
 		t.Fatal("guessing is not slowed")
 	}
-	bobsDevice := bobs[strings.Index(bobs, cookieName+deviceCookie):]
+	bobsDevice := bobs[strings.Index(bobs, s.cookieName()+deviceCookie):]
 	for name, c := range map[string]struct {
 		cookie string
 		status int
 	}{
 		"no device":               {"", 429},
 		"another account's":       {bobsDevice, 429},
-		"a made-up one":           {cookieName + deviceCookie + "=" + strings.Repeat("A", 43), 429},
+		"a made-up one":           {s.cookieName() + deviceCookie + "=" + strings.Repeat("A", 43), 429},
 		"the account's own":       {device, 200},
 		"and again":               {device, 200},
-		"a session is no device":  {cookieName + deviceCookie + "=" + strings.TrimPrefix(strings.Split(cookies, ";")[0], cookieName+"="), 429},
-		"the cookie of TLS is no": {strings.Replace(device, cookieName, secureCookieName, 1), 429},
+		"a session is no device":  {s.cookieName() + deviceCookie + "=" + strings.TrimPrefix(strings.Split(cookies, ";")[0], s.cookieName()+"="), 429},
+		"the cookie of TLS is no": {securePrefix + device, 429},
 	} {
 		if status, _ := s.tryFrom(here, "ann", testPassword, c.cookie); status != c.status {
 			t.Errorf("%s: got %d, want %d", name, status, c.status)
@@ -178,7 +178,7 @@ func TestDevices(t *testing.T) {
 	s.clock.add(10 * time.Second)
 	s.addUser("ann", Admin)
 	if one, _ := s.accounts.get("ann"); true {
-		if _, known := s.devices.knows(strings.TrimPrefix(device, cookieName+deviceCookie+"="), one); known {
+		if _, known := s.devices.knows(strings.TrimPrefix(device, s.cookieName()+deviceCookie+"="), one); known {
 			t.Error("the device outlives its account")
 		}
 	}

@@ -164,7 +164,7 @@ func TestEveryRouteByWhoAsks(t *testing.T) {
 	as := func(role string) (*browser, *Session) {
 		token, session := s.sessions.create(accounts[role], "127.0.0.1", "")
 		b := s.browser()
-		b.cookie = cookieName + "=" + token
+		b.cookie = s.cookieName() + "=" + token
 		return b, session
 	}
 	for name, rule := range expectedRules {
@@ -194,7 +194,7 @@ func TestEveryRouteByWhoAsks(t *testing.T) {
 			if code := ask(stranger, "x"); code != codeUnauthenticated {
 				t.Errorf("a stranger gets %s", code)
 			}
-			stranger.cookie = cookieName + "=" + strings.Repeat("A", 43)
+			stranger.cookie = s.cookieName() + "=" + strings.Repeat("A", 43)
 			if code := ask(stranger, "x"); code != codeUnauthenticated {
 				t.Errorf("a made-up token gets %s", code)
 			}

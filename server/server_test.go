@@ -70,6 +70,12 @@ type testServer struct {
 	stderr  *lockedBuffer
 }
 
+// cookieName is the name of the session's cookie, for a browser that reaches the server at its own address.
+func (s *testServer) cookieName() string {
+	_, port, _ := strings.Cut(s.address, ":")
+	return cookieName + "-" + port
+}
+
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -212,6 +218,13 @@ func (s *testServer) browser() *browser {
 	return &browser{s: s, base: base, header: http.Header{"Origin": {base}, "Content-Type": {"application/json"}}}
 }
 
+// goesOn takes the browser to the same server after its restart, which in these tests has another port.
+func (b *browser) goesOn(s *testServer) {
+	b.cookie = strings.Replace(b.cookie, b.s.cookieName(), s.cookieName(), 1)
+	b.s, b.base = s, "http://"+s.address
+	b.header.Set("Origin", b.base)
+}
+
 // answer is a response, read.
 type answer struct {
 	*http.Response
@@ -276,7 +289,7 @@ func (b *browser) send(method, path string, body any) answer {
 		b.s.t.Fatal(err)
 	}
 	for _, c := range response.Cookies() {
-		if c.Name != cookieName && c.Name != secureCookieName {
+		if strings.HasSuffix(c.Name, deviceCookie) {
 			continue
 		}
 		b.cookie = c.Name + "=" + c.Value

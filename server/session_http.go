@@ -8,10 +8,9 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Over TLS the name binds the cookie to this very host, and browsers send it back over TLS only.
 const (
-	cookieName       = "topdeck"
-	secureCookieName = "__Host-topdeck"
+	cookieName   = "topdeck"
+	securePrefix = "__Host-" // binds a cookie to this very host, and browsers send it back over TLS only
 )
 
 func errSignIn() error { return refuse(codeUnauthenticated, "sign in first") }
@@ -42,12 +41,18 @@ func overTLS(ctx *fasthttp.RequestCtx) bool {
 	return strings.HasPrefix(own, "https://")
 }
 
-// cookieNameOf is the name of the session's cookie.
+// cookieNameOf is the name of the session's cookie. It holds the port, where that is not the scheme's own: browsers share cookies
+// among all ports of a host, and whoever has tunnels to several servers open, each at a port of 127.0.0.1, is signed in to each.
 func cookieNameOf(ctx *fasthttp.RequestCtx) string {
-	if overTLS(ctx) {
-		return secureCookieName
+	name := cookieName
+	own, _ := ctx.UserValue(localOrigin).(string)
+	if _, port, ok := splitHost(own[strings.LastIndexByte(own, '/')+1:]); ok && port != "" {
+		name += "-" + port
 	}
-	return cookieName
+	if overTLS(ctx) {
+		return securePrefix + name
+	}
+	return name
 }
 
 // tokenOf is the session token that came with the request.

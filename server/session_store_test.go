@@ -15,8 +15,9 @@ func TestSessionsOutliveTheProgram(t *testing.T) {
 	ann, bob, cid := s.signedIn("ann", Admin), s.signedIn("bob", Viewer), s.signedIn("cid", Viewer)
 	clock.add(20 * time.Minute)
 	before := currentSession(t, ann)
+	cookie := cid.cookie
 	cid.want(204, "DELETE", "/session", nil)
-	cidToken := cid.cookie
+	cid.cookie = cookie // kept by who took it
 	s.stopServing()
 
 	file, err := os.ReadFile(filepath.Join(dir, dbFile))
@@ -24,7 +25,7 @@ func TestSessionsOutliveTheProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, b := range []*browser{ann, bob} {
-		if strings.Contains(string(file), strings.TrimPrefix(b.cookie, cookieName+"=")) {
+		if strings.Contains(string(file), strings.TrimPrefix(b.cookie, s.cookieName()+"=")) {
 			t.Error("a token is in the database")
 		}
 	}
@@ -32,14 +33,12 @@ func TestSessionsOutliveTheProgram(t *testing.T) {
 	clock.add(15 * time.Minute)
 	s2 := startServerIn(t, dir, clock)
 	for _, b := range []*browser{ann, bob, cid} {
-		b.s, b.base = s2, "http://"+s2.address
-		b.header.Set("Origin", b.base)
+		b.goesOn(s2)
 	}
 	if after := currentSession(t, ann); after.ID != before.ID || !after.CreatedAt.Equal(before.CreatedAt) || after.Address != before.Address {
 		t.Errorf("got %+v, want %+v", after, before)
 	}
 	bob.want(401, "GET", "/session", nil) // last used 35 minutes ago
-	cid.cookie = cidToken
 	cid.want(401, "GET", "/session", nil)
 	if a := ann.send("GET", "/users", nil); a.code() != codeReauthenticate {
 		t.Errorf("the password was given 35 minutes ago: got %s", a.body)
@@ -60,7 +59,7 @@ func TestStoredSessionsHoldToTheirAccount(t *testing.T) {
 	}
 	s.stopServing()
 	s = startServerIn(t, dir, clock)
-	b.s, b.base = s, "http://"+s.address
+	b.goesOn(s)
 	b.want(401, "GET", "/session", nil)
 	s.sessions.create(one, "", "") // signed in while the password changed
 	if n := len(s.sessions.list()); n != 0 {

@@ -2,6 +2,8 @@ package server
 
 import (
 	"maps"
+	"net/http"
+	"net/http/cookiejar"
 	"slices"
 	"strings"
 	"testing"
@@ -131,9 +133,9 @@ func TestSignInReplacesTheSession(t *testing.T) {
 	b.cookie = first
 	b.want(401, "GET", "/session", nil)
 	// A token that the browser was made to have is not taken over.
-	b.cookie = cookieName + "=" + strings.Repeat("A", 43)
+	b.cookie = s.cookieName() + "=" + strings.Repeat("A", 43)
 	b.signIn("ann")
-	if b.cookie == cookieName+"="+strings.Repeat("A", 43) {
+	if b.cookie == s.cookieName()+"="+strings.Repeat("A", 43) {
 		t.Error("a made-up token was taken over")
 	}
 }
@@ -226,7 +228,7 @@ func TestSessionsAreListedAndRevoked(t *testing.T) {
 	if row.Address != "127.0.0.1" || len(row.UserAgent) > maxUserAgent || !strings.HasPrefix(row.UserAgent, "Browser ää") || strings.Contains(row.UserAgent, "\ufffd") {
 		t.Errorf("got %+v", row)
 	}
-	if token := strings.TrimPrefix(again.cookie, cookieName+"="); strings.Contains(sessionKey(token), row.ID) || strings.Contains(token, row.ID) {
+	if token := strings.TrimPrefix(again.cookie, s.cookieName()+"="); strings.Contains(sessionKey(token), row.ID) || strings.Contains(token, row.ID) {
 		t.Error("the ID tells of the token or of where it is stored")
 	}
 
@@ -325,5 +327,40 @@ func TestConfirm(t *testing.T) {
 	got := s.operations()
 	if want := []string{"user.add ann test", "session.login ann ann", "session.denied ann ann", "session.confirm ann ann"}; !slices.Equal(got, want) {
 		t.Errorf("recorded are %q, want %q", got, want)
+	}
+}
+
+// Tunnels to several servers end at one host, 127.0.0.1, and a browser keeps one set of cookies for all its ports.
+func TestSignedInToTwoServersOfOneHost(t *testing.T) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	shared := &http.Client{Transport: transport, Jar: jar}
+	one, two := startServer(t), startServer(t)
+	for _, s := range []*testServer{one, two} {
+		s.addUser("ann", Admin)
+		request, err := http.NewRequest("POST", "http://"+s.address+apiPrefix+"/session", strings.NewReader(`{"username":"ann","password":"`+testPassword+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Origin", "http://"+s.address)
+		request.Header.Set("Content-Type", "application/json")
+		response, err := shared.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+	}
+	for _, s := range []*testServer{one, two} {
+		response, err := shared.Get("http://" + s.address + apiPrefix + "/session")
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Errorf("signed in to both, one answers %s", response.Status)
+		}
 	}
 }

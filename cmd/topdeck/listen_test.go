@@ -73,21 +73,21 @@ func TestTLS(t *testing.T) {
 	if code, _, stderr := outcome(t, testPassword+"\n", "user", "add", "ada", "--role", "admin", "--data", dir); code != 0 {
 		t.Fatalf("user add: %s", stderr)
 	}
+	u, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
 	r, err := s.post("/api/v1/session", map[string]string{"username": "ada", "password": testPassword})
 	if err != nil || r.StatusCode != http.StatusOK {
 		t.Fatalf("sign-in: %v %v", r, err)
 	}
-	if c := r.Cookies()[0]; c.Name != "__Host-topdeck" || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode {
+	if c := r.Cookies()[0]; c.Name != "__Host-topdeck-"+u.Port() || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteStrictMode {
 		t.Errorf("the cookie is %v", c)
 	}
 	if !strings.Contains(s.stderr.String(), "certificate-sha256=") {
 		t.Errorf("the fingerprint is not told: %s", s.stderr)
 	}
 	transport.CloseIdleConnections()
-	u, err := url.Parse(s.url)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if r, err := http.Get("http://" + u.Host + "/healthz"); err == nil && r.StatusCode == http.StatusOK {
 		t.Error("plain HTTP is answered where TLS was asked for")
 	}
