@@ -177,6 +177,9 @@ try {
     search: median(searches),
   }
   process.stdout.write(JSON.stringify(figures) + '\n')
+  // What noise cannot cause: a page that is open for long must not grow.
+  if (heapAfter > 80 || heapAfter > heapBefore + 8)
+    throw new Error(`the heap grew from ${heapBefore} to ${heapAfter} MB in ${seconds} s`)
 } finally {
   await browser.close()
   host.stop()
