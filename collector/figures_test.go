@@ -131,7 +131,7 @@ func ps(t *testing.T) map[int]psRow {
 
 // asPs gives a row in the words of ps.
 func asPs(p *Process) psRow {
-	args := strings.TrimRight(p.Cmdline, " ")
+	args := strings.TrimRight(strings.ReplaceAll(p.Cmdline, `\x0a`, " "), " ") // as ps shows the end of a line
 	if p.Cmdline == "" {
 		args = "[" + p.Comm + "]"
 		if p.State == "Z" {

@@ -139,19 +139,25 @@ func newFakeTable(t *testing.T, source *fakeSource) (table *table, scan func() [
 func TestDetailsAreReadSeldom(t *testing.T) {
 	source := newFakeSource()
 	for pid := range 160 {
-		source.counted[pid] = counts{pid: pid, start: 1, comm: "sh", traces: traces{code: 1, stack: 1}}
+		source.counted[pid] = counts{pid: pid, start: uint64(booted / time.Second * hertz), comm: "sh", traces: traces{code: 1, stack: 1}}
 	}
+	const old = 8
+	source.counted[old] = counts{pid: old, start: 1, comm: "sh", traces: traces{code: 1, stack: 1}}
 	table, scan := newFakeTable(t, source)
-	var reads []int // at which scans the details of process 7 were read
+	reads := map[int][]int{} // at which scans the details of two processes were read
 	for n := range 128 {
-		before := source.looks[7]
+		before := map[int]int{7: source.looks[7], old: source.looks[old]}
 		scan()
-		if source.looks[7] != before {
-			reads = append(reads, n)
+		for pid, looks := range before {
+			if source.looks[pid] != looks {
+				reads[pid] = append(reads[pid], n)
+			}
 		}
 	}
-	if want := "0 1 2 4 8 16"; strings.Trim(fmt.Sprint(reads), "[]") != want {
-		t.Errorf("details were read at the scans %v, want %s", reads, want)
+	for pid, want := range map[int]string{7: "0 1 2 4 8 16", old: "0"} {
+		if got := strings.Trim(fmt.Sprint(reads[pid]), "[]"); got != want {
+			t.Errorf("details of process %d were read at the scans %s, want %s", pid, got, want)
+		}
 	}
 	source.signed[7] = 1
 	for n, before := 0, source.looks[7]; source.looks[7] == before; n++ {

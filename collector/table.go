@@ -74,8 +74,10 @@ func (t *table) scan(now time.Time, boot uint64) (vanished []*process, err error
 			vanished = append(vanished, p) // its PID has been given to another
 			p = nil
 		}
+		settled := false
 		if p == nil {
 			p = t.add(c)
+			settled = c.start+settling < began
 		} else if moved {
 			p.row.StartedAt = t.startedAt(c.start)
 		}
@@ -84,6 +86,9 @@ func (t *table) scan(now time.Time, boot uint64) (vanished []*process, err error
 		switch {
 		case p.stale(c) || len(t.changed) > 0 && t.changed[c.pid]:
 			t.inform(p, c)
+			if settled {
+				p.age = lastLook
+			}
 		case renamed:
 			p.row.User = t.users.name(p.uid)
 		case p.due(t.number):
@@ -155,6 +160,13 @@ func (p *process) update(c *counts, ripe bool) {
 	}
 }
 
+const (
+	lastLook = 16 // the last age at which the details of a process are read again without a sign of change
+	// settling is how long a process may be expected to set itself up, in ticks. One that is older when it is first seen is read once:
+	// most are, when a page opens, and to read the details of 2,000 costs more than twenty samples.
+	settling = 30 * hertz
+)
+
 // stale tells whether details have to be read: for a new row, and when another program is executed; then soon again, since
 // a process sets itself up, and what it was started by sets up its surroundings.
 func (p *process) stale(c *counts) bool {
@@ -162,7 +174,7 @@ func (p *process) stale(c *counts) bool {
 		p.age = 0
 	}
 	switch p.age {
-	case 0, 1, 2, 4, 8, 16:
+	case 0, 1, 2, 4, 8, lastLook:
 		return true
 	}
 	return false

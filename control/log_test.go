@@ -39,7 +39,7 @@ func (c *clock) add(d time.Duration) {
 
 func openDB(t testing.TB, path string, fast bool) *bbolt.DB {
 	t.Helper()
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, NoSync: fast, NoFreelistSync: true})
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, NoSync: fast})
 	if err != nil {
 		t.Fatal(err)
 	}

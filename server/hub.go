@@ -13,7 +13,7 @@ import (
 
 // Bounds of the live part.
 const (
-	maxClients           = 5000
+	maxClients           = 6000
 	maxClientsPerSession = 2000
 	maxWatches           = 32  // of one client
 	maxViews             = 512 // of all clients

@@ -14,7 +14,8 @@ const (
 	watchedSockets   = 4000
 	watchedWindow    = 10 * time.Second
 	idleWindow       = 10 * time.Second
-	signedFor        = time.Minute // after which the memory is looked at
+	signedFor        = time.Minute      // after which the memory is looked at
+	warmUp           = 20 * time.Second // a process that is new is read again up to its 16th sample
 )
 
 // source starts topdeck with one way of reading processes. Where it cannot, why is in the table.
@@ -117,7 +118,7 @@ func (b *bench) watched() error {
 			}()
 		}
 	}
-	b.pause(3 * time.Second)
+	b.pause(warmUp)
 	ours, theirs := make([][]float64, len(servers)), make([][]float64, len(running))
 	var ss []float64
 	for range b.rounds {
@@ -275,7 +276,7 @@ func (b *bench) growthStep(topic string, costs map[string][]float64) error {
 		}
 		defer p.close()
 	}
-	b.pause(6 * time.Second) // the first samples, with all that is read once
+	b.pause(warmUp)
 	ticks := make([][]float64, len(servers))
 	for range max(3, b.rounds) {
 		from, began := make([]float64, len(servers)), time.Now()
