@@ -50,7 +50,14 @@ func (m *Manager) ServiceAction(ctx context.Context, who Who, name, action, conf
 		}
 	}
 	e := Entry{LogType: "service." + action, Target: id, Actor: who.Actor, Source: who.Source}
-	return m.do(e, func(ctx context.Context) Outcome { return b.act(ctx, id, action) })
+	return m.do(e, func(ctx context.Context) (Outcome, func(Operation)) {
+		if !slices.Contains([]string{Start, Stop, Restart, Reload}, action) {
+			return b.act(ctx, id, action), nil
+		}
+		turn := m.takeTurn(id)
+		o := b.act(ctx, id, action)
+		return o, func(op Operation) { m.followUp(op, o.later, turn) }
+	})
 }
 
 // resolve finds the one service that name means.
@@ -81,8 +88,9 @@ func (m *Manager) resolve(ctx context.Context, name string) (backend, string, er
 	return found, id, nil
 }
 
-// do records that an act begins, has a goroutine of the Manager do it, and then records its outcome.
-func (m *Manager) do(e Entry, act func(ctx context.Context) Outcome) (Operation, error) {
+// do records that an act begins, has a goroutine of the Manager do it, and then records its outcome; what act returns beside that, if
+// anything, comes after it.
+func (m *Manager) do(e Entry, act func(ctx context.Context) (Outcome, func(Operation))) (Operation, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
@@ -99,12 +107,15 @@ func (m *Manager) do(e Entry, act func(ctx context.Context) Outcome) (Operation,
 	m.acts[op.ID] = cancel
 	m.done.Go(func() {
 		defer cancel(nil)
-		o := act(ctx)
+		o, then := act(ctx)
 		m.mu.Lock()
 		delete(m.acts, op.ID)
 		m.mu.Unlock()
 		if _, err := m.log.Finish(op.ID, o); err != nil {
 			m.logger.Error(err.Error(), "operation", op.ID, "outcome", o.Message)
+		}
+		if then != nil {
+			then(op)
 		}
 	})
 	return op, nil

@@ -88,9 +88,9 @@ func (m *Manager) RunCommand(who Who, line string, timeout time.Duration) (Opera
 		return Operation{}, err
 	}
 	begun := make(chan string, 1)
-	op, err := m.do(Entry{LogType: "command.run", Target: line, Actor: who.Actor, Source: who.Source}, func(ctx context.Context) Outcome {
+	op, err := m.do(Entry{LogType: "command.run", Target: line, Actor: who.Actor, Source: who.Source}, func(ctx context.Context) (Outcome, func(Operation)) {
 		defer m.dismiss(c)
-		return c.run(ctx, m.runner, order{<-begun, path, words}, timeout)
+		return c.run(ctx, m.runner, order{<-begun, path, words}, timeout), nil
 	})
 	if err != nil {
 		m.dismiss(c)

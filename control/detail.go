@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -126,11 +125,11 @@ func (s *systemd) lastRun(ctx context.Context, id string) ([]JournalLine, error)
 		return nil, u.err
 	}
 	began, _ := u.get(sdUnit, "InactiveExitTimestamp").(uint64)
-	invocation, _ := u.get(sdUnit, "InvocationID").([]byte)
-	if u.err != nil || len(invocation) != 16 { // it never ran
+	run := invocation(&u)
+	if u.err != nil || run == "" { // it never ran
 		return nil, u.err
 	}
-	return s.journal.ofInvocation(ctx, id, hex.EncodeToString(invocation), time.UnixMicro(int64(began)))
+	return s.journal.ofInvocation(ctx, id, run, time.UnixMicro(int64(began)))
 }
 
 func (s *sysv) lastRun(context.Context, string) ([]JournalLine, error) { return nil, errNoJournal }

@@ -33,7 +33,8 @@
 // ServiceAction and its like check, write the intent to the log, and return; a goroutine of the Manager does the act and
 // writes its outcome. It ends with the act or with Close, never with the request. What an act on a unit came to is told by its
 // job's end, which a watch made before the job hears, over losses of the connection too; why it failed is asked of systemd
-// and of the journal of that very invocation.
+// and of the journal of that very invocation. Many a service that systemd calls started fails soon after: what an act has begun is
+// followed for some seconds more, until the next act on it, and its failure then is a record of its own.
 //
 // A command is run by a runner. Where there is a systemd, and topdeck is root, that is a transient unit: its control group holds
 // all that comes of it, its output comes through a pipe that systemd was given, and its end is told by signals. It outlives a

@@ -28,6 +28,8 @@ type Outcome struct {
 	RetStatus       RetStatus // Succeeded, Failed or Interrupted
 	Message, Detail string
 	ExitCode        *int
+
+	later later // of an act that ended well on a service that may not last; nil: there is nothing to wait for
 }
 
 // LogConfig is what a Log stands on. The zero value keeps every record.

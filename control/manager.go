@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 )
 
 // backend is one service manager. Its methods may be called from any goroutine.
@@ -57,12 +58,15 @@ type Manager struct {
 	logger   *slog.Logger
 	root     string
 
+	aftermath time.Duration // aftermath, but in tests
+
 	ctx    context.Context // of all acts: none ends with the request that began it
 	cancel context.CancelFunc
 	done   sync.WaitGroup // acts, and what NewManager began
 
 	mu          sync.Mutex
 	acts        map[string]context.CancelCauseFunc // by operation, those that run
+	turns       map[string]*turn                   // by service
 	reading     int                                // calls of FollowJournal
 	commands    map[string]*command                // by operation, those that run and the last that ended
 	kept        []string                           // keys of commands, from the oldest on
@@ -81,7 +85,7 @@ func NewManager(cfg Config) *Manager {
 	}
 	m := &Manager{
 		log: cfg.Log, logger: cfg.Logger, root: cfg.Root, commands: map[string]*command{}, running: map[*command]bool{},
-		runner: processGroup{}, acts: map[string]context.CancelCauseFunc{},
+		runner: processGroup{}, acts: map[string]context.CancelCauseFunc{}, turns: map[string]*turn{}, aftermath: aftermath,
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	// sd_booted(3)

@@ -24,7 +24,7 @@ const (
 type Operation struct {
 	ID        string    `json:"id"` // decimal, rising: bbolt's sequence
 	LogTime   time.Time `json:"logTime"`
-	LogType   string    `json:"logType"` // service.start, process.signal, command.run, session.login, session.denied, user.add …
+	LogType   string    `json:"logType"` // service.start, service.failed, process.signal, command.run, session.login, session.denied, user.add …
 	Target    string    `json:"target"`  // what was acted on: a service, pid:startTime, a command line, a user name
 	Actor     string    `json:"actor"`   // user name, or "root (local)" for the command line
 	Source    string    `json:"source"`  // address that it came from

@@ -54,13 +54,14 @@ type systemd struct {
 	err   error // why units may be out of date
 
 	watches  map[*watch]bool
+	vigils   map[*vigil]bool
 	commands map[dbus.ObjectPath]*commandUnit
 }
 
 func newSystemd(cfg Config, changed func()) *systemd {
 	s := &systemd{
 		bus: cfg.Bus, root: cfg.Root, logger: cfg.Logger, changed: changed, ready: make(chan struct{}),
-		journal: journal{root: cfg.Root}, own: ownService(), watches: map[*watch]bool{}, commands: map[dbus.ObjectPath]*commandUnit{},
+		journal: journal{root: cfg.Root}, own: ownService(), watches: map[*watch]bool{}, vigils: map[*vigil]bool{}, commands: map[dbus.ObjectPath]*commandUnit{},
 		groups: groupUsage{root: filepath.Join(cfg.Root, "sys/fs/cgroup")},
 		err:    errors.New("cannot reach systemd yet"),
 	}
@@ -184,6 +185,7 @@ func (s *systemd) follow(listed func()) error {
 		s.mu.Unlock()
 		if fresh {
 			s.doubtCommands()
+			s.doubtVigils()
 		}
 		s.changed()
 	}
@@ -229,6 +231,7 @@ func (s *systemd) follow(listed func()) error {
 			}
 			publish()
 			s.doubtCommands()
+			s.doubtVigils()
 		case signal, ok := <-signals:
 			if !ok {
 				return errors.New("the connection ended")
@@ -237,6 +240,7 @@ func (s *systemd) follow(listed func()) error {
 				s.tellWatches(signal)
 			}
 			s.tellCommands(signal)
+			s.tellVigils(signal)
 			switch v.apply(signal) {
 			case newList:
 				relist.Reset(settle)

@@ -111,7 +111,7 @@ func (s *systemd) guards(id string) string {
 }
 
 // act does one action and waits for its end, however long that takes.
-func (s *systemd) act(ctx context.Context, id, action string) Outcome {
+func (s *systemd) act(ctx context.Context, id, action string) (o Outcome) {
 	conn, err := s.reachable(ctx)
 	if err != nil {
 		return Outcome{RetStatus: Failed, Message: err.Error()}
@@ -130,14 +130,12 @@ func (s *systemd) act(ctx context.Context, id, action string) Outcome {
 	method := map[string]string{Start: "StartUnit", Stop: "StopUnit", Restart: "RestartUnit", Reload: "ReloadUnit"}[action]
 	w, end := s.watch(id)
 	defer end()
-	// Else systemd may have forgotten the unit, and why it failed, before it is asked. Ends with the connection at the latest.
-	if manager.CallWithContext(ctx, sdManager+".RefUnit", 0, id).Err == nil {
-		defer func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-			defer cancel()
-			manager.CallWithContext(ctx, sdManager+".UnrefUnit", 0, id)
-		}()
-	}
+	release := s.hold(ctx, conn, id)
+	defer func() {
+		if o.later == nil {
+			release()
+		}
+	}()
 	since := time.Now()
 	var job dbus.ObjectPath
 	var result string
@@ -165,7 +163,27 @@ func (s *systemd) act(ctx context.Context, id, action string) Outcome {
 	if err != nil {
 		return interrupted(ctx)
 	}
-	return s.outcome(ctx, id, action, result, since)
+	r := run{service: id, action: action, since: since, done: time.Now()}
+	if o = s.outcome(ctx, id, action, result, since, &r); r.invocation != "" {
+		o.later = func(ctx, waiting context.Context) (Outcome, bool) {
+			defer release()
+			return s.awaitFailure(ctx, waiting, r)
+		}
+	}
+	return o
+}
+
+// hold has systemd keep a unit, and why it failed, until release; that ends with the connection at the latest.
+func (s *systemd) hold(ctx context.Context, conn *dbus.Conn, id string) (release func()) {
+	manager := conn.Object(sdName, sdPath)
+	if manager.CallWithContext(ctx, sdManager+".RefUnit", 0, id).Err != nil {
+		return func() {}
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		manager.CallWithContext(ctx, sdManager+".UnrefUnit", 0, id)
+	}
 }
 
 // refused is the outcome of an act that systemd did not begin. What is wrong with a unit file, it tells the journal only.

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
@@ -52,8 +51,9 @@ func (p *properties1) number(iface, name string) int {
 // its process exists.
 const grace = 50 * time.Millisecond
 
-// outcome tells how a job that began at since ended and, where it did not do what was wanted, everything that is known of why.
-func (s *systemd) outcome(ctx context.Context, id, action, result string, since time.Time) Outcome {
+// outcome tells how a job that began at since ended and, where it did not do what was wanted, everything that is known of why. Where
+// there is a run that may not last, it tells r which.
+func (s *systemd) outcome(ctx context.Context, id, action, result string, since time.Time, r *run) Outcome {
 	conn, err := s.connected()
 	if err != nil {
 		conn = nil
@@ -103,6 +103,8 @@ func (s *systemd) outcome(ctx context.Context, id, action, result string, since 
 		if part != "" {
 			o = Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s done, but %s, which is a part of it, failed", id, action, part)}
 			s.explain(&properties1{ctx: ctx, conn: conn, path: unitPath(part)}, part, since, &o, &detail)
+		} else if action != Stop && active == "active" && sub != "exited" {
+			r.of(&u)
 		}
 		o.Detail = detail.String()
 		return o
@@ -159,11 +161,11 @@ func (s *systemd) explain(u *properties1, id string, since time.Time, o *Outcome
 			o.ExitCode = &c.status
 		}
 	}
-	invocation, _ := u.get(sdUnit, "InvocationID").([]byte)
-	if len(invocation) != 16 {
+	run := invocation(u)
+	if run == "" {
 		return
 	}
-	lines, err := s.journal.ofInvocation(u.ctx, id, hex.EncodeToString(invocation), since)
+	lines, err := s.journal.ofInvocation(u.ctx, id, run, since)
 	if err != nil {
 		fmt.Fprintf(detail, "journal: %s\n", err)
 	}

@@ -33,6 +33,10 @@ func TestWhatAServiceWroteIsNotForViewers(t *testing.T) {
 	for _, test := range []struct{ message, detail, want string }{
 		{"web.service: start failed: a process failed, exit status 3: key=secret is wrong",
 			"job: failed (failed)\nresult: exit-code (a process failed)\nmain process: exit status 3\n\n2026-01-01T00:00:00Z sh[7]: key=secret is wrong\n", "web.service: start failed: a process failed, exit status 3"},
+		{"web.service: failed 0.3 s after its start: a process failed, exit status 3: key=secret is wrong",
+			"operation: 7 (service.start)\nresult: exit-code (a process failed)\nmain process: exit status 3\n\n2026-01-01T00:00:00Z sh[7]: key=secret is wrong\n", "web.service: failed 0.3 s after its start: a process failed, exit status 3"},
+		{"web.service: failed 0.3 s after its start, and systemd starts it again: key=secret is wrong",
+			"operation: 7 (service.start)\n\n2026-01-01T00:00:00Z sh[7]: key=secret is wrong\n", "web.service: failed 0.3 s after its start, and systemd starts it again"},
 		{"web: start failed, exit status 1: key: secret: no", "hello\nkey: secret: no\n", "web: start failed, exit status 1"},
 		{"web: start failed, exit status 1: a  [31msecret", "a \x1b[31msecret\n", "web: start failed, exit status 1"},
 		{"web: start failed, exit status 1: " + long[:400] + "…", long, "web: start failed, exit status 1"},

@@ -15,6 +15,7 @@ func TestActsInTheBrowser(t *testing.T) {
 	host := install(t, map[string]string{
 		"acts-sleep.service":  "[Unit]\nDescription=Sleeps\n[Service]\nExecStart=/bin/sleep 100000\n",
 		"acts-fail.service":   "[Unit]\nDescription=Fails\n[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo cannot open /etc/acts.conf >&2; exit 3'\n",
+		"acts-late.service":   "[Unit]\nDescription=Fails late\n[Service]\nExecStart=/bin/sh -c 'sleep 3; echo port 80 is taken >&2; exit 3'\n",
 		"acts-slow.service":   "[Unit]\nDescription=Takes its time\n[Service]\nType=notify\nNotifyAccess=all\nExecStart=/bin/sh -c 'sleep 3; systemd-notify --ready; exec sleep 100000'\n",
 		"acts-base.service":   "[Unit]\nDescription=Carries another\n[Service]\nExecStart=/bin/sleep 100000\n",
 		"acts-top.service":    "[Unit]\nDescription=Stands on another\nRequires=acts-base.service\nAfter=acts-base.service\n[Service]\nExecStart=/bin/sleep 100000\n",

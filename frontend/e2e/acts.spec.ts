@@ -7,6 +7,7 @@ import { axe, Pages, phone } from './browser'
 //
 //   acts-sleep.service    runs, and nothing hangs on it
 //   acts-fail.service     ends with status 3, and says "cannot open /etc/acts.conf" on stderr
+//   acts-late.service     is started at once (Type=simple), and ends with status 3 after 3 s, saying "port 80 is taken"
 //   acts-slow.service     takes some seconds to start (Type=notify)
 //   acts-base.service     runs; acts-top.service runs too and requires it
 //   acts-never.service    never gets ready (Type=notify)
@@ -94,6 +95,25 @@ describe('a service', () => {
     const reason = panel(page, 'Service').getByRole('region', { name: 'Failed' })
     await reason.getByText('cannot open /etc/acts.conf').waitFor()
     expect(await axe(page)).toEqual([])
+  })
+
+  it('that was started and then fails is told of again, to who started it, with the reason', async () => {
+    const one = await as('operator', '/services?q=acts-late')
+    const other = await as('viewer', '/services?q=acts-late')
+    await choose(one, 'acts-late.service', 'Start')
+    const told = news(one).getByRole('listitem').filter({ hasText: 'Service failed later' })
+    await told.getByText('exit status 3: port 80 is taken').waitFor()
+    expect(await news(other).getByRole('listitem').count()).toBe(0)
+    await told.getByRole('link', { name: 'Open record' }).click()
+    const record = panel(one, 'Record')
+    await record.getByText('service.failed').waitFor()
+    expect(await axe(one)).toEqual([])
+    // Which act that was is one step away.
+    await record.getByRole('link', { name: /\(service\.start\)$/ }).click()
+    await record.getByText('start done; it is active (running)').waitFor()
+    await other.goto(`${url}/log?q=${encodeURIComponent('logType:service.failed')}`)
+    await other.getByText('acts-late.service').first().waitFor()
+    expect(await other.getByText('port 80').count()).toBe(0)
   })
 
   it('that takes for ever is cancelled from its toast', async () => {

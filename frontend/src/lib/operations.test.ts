@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { ApiError } from './api'
 import type { Api } from './api'
 import { Operations } from './operations.svelte'
+import { told } from './told'
 import type { Operation, OperationsReply } from './wire.gen'
 
 function record(id: number, part: Partial<Operation> = {}): Operation {
@@ -86,6 +87,28 @@ describe('news', () => {
     operations.arrived(record(11, { logType: 'service.stop', actor: 'ada' }), 2)
     expect(operations.news.notices.map(({ key }) => key)).toEqual(['11'])
     expect(operations.unseen).toBe(2)
+  })
+
+  it('is also that what one started failed afterwards', async () => {
+    await operations.welcome('ada', 0)
+    const part = { target: 'web.service', actor: 'ada' }
+    operations.arrived(record(10, { ...part, logType: 'service.start' }), 1)
+    const failed = {
+      logType: 'service.failed',
+      retStatus: 'failed',
+      message: 'web.service: failed 0.3 s after its start: exit status 3: no such table',
+    } as const
+    operations.arrived(record(11, { ...part, ...failed }), 2)
+    operations.arrived(record(12, { ...part, ...failed, actor: 'grace' }), 3)
+    expect(operations.news.notices.map(({ key }) => key)).toEqual(['10', '11'])
+    expect(operations.news.notices.slice(1).map(told)).toEqual([
+      {
+        tone: 'bad',
+        title: 'Service failed later: web.service',
+        status: 'failed',
+        detail: 'failed 0.3 s after its start: exit status 3: no such table',
+      },
+    ])
   })
 
   it('comes to its end although the connection was lost meanwhile', async () => {

@@ -50,6 +50,7 @@ export const log = {
     'service.enable': 'Enable service',
     'service.disable': 'Disable service',
     'service.reset-failed': 'Reset failed service',
+    'service.failed': 'Service failed later',
     'process.signal': 'Signal process',
     'command.run': 'Run command',
     'session.login': 'Signed in',

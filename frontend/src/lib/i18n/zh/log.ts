@@ -46,6 +46,7 @@ export const log: typeof en = {
     'service.enable': '设为开机启动',
     'service.disable': '取消开机启动',
     'service.reset-failed': '清除服务失败状态',
+    'service.failed': '服务随后失败',
     'process.signal': '向进程发送信号',
     'command.run': '执行命令',
     'session.login': '登录',
