@@ -103,6 +103,12 @@ func (m *Manager) do(e Entry, act func(ctx context.Context) (Outcome, func(Opera
 	if err != nil {
 		return Operation{}, err
 	}
+	m.carryOut(op, act)
+	return op, nil
+}
+
+// carryOut has a goroutine do what was recorded as begun, and record its outcome. The caller holds m.mu.
+func (m *Manager) carryOut(op Operation, act func(ctx context.Context) (Outcome, func(Operation))) {
 	ctx, cancel := context.WithCancelCause(m.ctx)
 	m.acts[op.ID] = cancel
 	m.done.Go(func() {
@@ -111,6 +117,9 @@ func (m *Manager) do(e Entry, act func(ctx context.Context) (Outcome, func(Opera
 		m.mu.Lock()
 		delete(m.acts, op.ID)
 		m.mu.Unlock()
+		if o.outlives {
+			return
+		}
 		if _, err := m.log.Finish(op.ID, o); err != nil {
 			m.logger.Error(err.Error(), "operation", op.ID, "outcome", o.Message)
 		}
@@ -118,7 +127,6 @@ func (m *Manager) do(e Entry, act func(ctx context.Context) (Outcome, func(Opera
 			then(op)
 		}
 	})
-	return op, nil
 }
 
 var errCanceled = errors.New("canceled")
@@ -147,7 +155,7 @@ func interrupted(ctx context.Context) Outcome {
 	if errors.Is(context.Cause(ctx), errCanceled) {
 		return Outcome{RetStatus: Failed, Message: "it was canceled while it ran; how far it got is not known"}
 	}
-	return Outcome{RetStatus: Interrupted, Message: "topdeck ended while this ran; how it ended is not known"}
+	return Outcome{RetStatus: Interrupted, Message: endUnknown}
 }
 
 // pillars are services that a host stands on, without their suffix, and why.

@@ -113,7 +113,7 @@ func unitPath(name string) dbus.ObjectPath {
 }
 
 // transientUnits runs commands as transient units: systemd starts them and knows all that comes of one by its control group,
-// whatever that does to its session or environment. They live on without topdeck, hence backstop and stopLeft.
+// whatever that does to its session or environment. They live on without topdeck, hence backstop and endLeft.
 type transientUnits struct {
 	s       *systemd
 	starter []string // as in Config
@@ -131,16 +131,8 @@ func (t transientUnits) run(ctx context.Context, o order, out io.Writer) (ending
 		return ending{}, err
 	}
 	defer read.Close()
-	u := &commandUnit{name: commandUnits + o.id + ".service", changed: make(chan struct{}, 1)}
-	u.path = unitPath(u.name)
-	s.mu.Lock()
-	s.commands[u.path] = u
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.commands, u.path)
-		s.mu.Unlock()
-	}()
+	u, forget := s.commandUnit(o.id)
+	defer forget()
 	if len(t.starter) > 0 {
 		o.args = append(slices.Clone(t.starter), o.encode())
 		o.path = t.starter[0]
@@ -177,6 +169,20 @@ func (t transientUnits) run(ctx context.Context, o order, out io.Writer) (ending
 		return ending{}, s.endCommand(u)
 	}
 	return end, err
+}
+
+// commandUnit is the unit of the command of an operation, of which signals are taken in until forget.
+func (s *systemd) commandUnit(id string) (u *commandUnit, forget func()) {
+	u = &commandUnit{name: commandUnits + id + ".service", changed: make(chan struct{}, 1)}
+	u.path = unitPath(u.name)
+	s.mu.Lock()
+	s.commands[u.path] = u
+	s.mu.Unlock()
+	return u, func() {
+		s.mu.Lock()
+		delete(s.commands, u.path)
+		s.mu.Unlock()
+	}
 }
 
 // startCommand makes the unit and starts it. It returns when that is on its way.
@@ -356,35 +362,4 @@ func (s *systemd) tell(ctx context.Context, method string, args ...any) error {
 		return err
 	}
 	return conn.Object(sdName, sdPath).CallWithContext(ctx, sdManager+"."+method, 0, args...).Err
-}
-
-// stopLeft ends the commands that a topdeck which did not end in order left running: those that interrupted tells, by operation.
-func (s *systemd) stopLeft(ctx context.Context, interrupted func(id string) bool) {
-	conn, err := s.reconnected(ctx)
-	if err != nil {
-		return
-	}
-	var found []listedUnit
-	err = conn.Object(sdName, sdPath).CallWithContext(ctx, sdManager+".ListUnitsByPatterns", 0, []string{}, []string{commandUnits + "*.service"}).Store(&found)
-	if err != nil {
-		s.logger.Warn("cannot look for commands that were left running", "error", reason(err))
-		return
-	}
-	for _, u := range found {
-		id := strings.TrimSuffix(strings.TrimPrefix(u.Name, commandUnits), ".service")
-		if !interrupted(id) { // another topdeck's, on other data
-			continue
-		}
-		if err := s.tell(ctx, "StopUnit", u.Name, "replace"); err != nil {
-			s.logger.Warn("cannot end a command that was left running", "unit", u.Name, "error", reason(err))
-			continue
-		}
-		s.logger.Warn("ended a command that ran on when topdeck had ended", "unit", u.Name, "operation", id)
-	}
-}
-
-// wasInterrupted tells whether an operation is a command that was running when topdeck ended.
-func (m *Manager) wasInterrupted(id string) bool {
-	op, err := m.log.Get(id)
-	return err == nil && op.LogType == "command.run" && op.RetStatus == Interrupted
 }

@@ -141,16 +141,33 @@ func TestCommandsAsUnits(t *testing.T) {
 	})
 	t.Run("topdeck was killed", func(t *testing.T) {
 		left := must[Operation](t)(l.Begin(Entry{LogType: "command.run", Target: "sleep 1000"}))
+		gone := must[Operation](t)(l.Begin(Entry{LogType: "command.run", Target: "sleep 1"}))
+		other := must[Operation](t)(l.Begin(Entry{LogType: "service.start", Target: "web.service"}))
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
 		for _, id := range []string{left.ID, "999999", "x"} {
 			host("systemd-run", "--unit="+commandUnits+id, "--collect", "sleep", "1000")
 		}
-		l = must[*Log](t)(OpenLog(db, LogConfig{}))
+		l = must[*Log](t)(OpenLog(db, LogConfig{Outlives: Outlives}))
+		for id, want := range map[string]RetStatus{left.ID: Running, gone.ID: Running, other.ID: Interrupted} {
+			if op := must[Operation](t)(l.Get(id)); op.RetStatus != want {
+				t.Errorf("%s, want %s: %+v", op.RetStatus, want, op)
+			}
+		}
 		var logged lockedBuffer
 		m = NewManager(Config{Root: h.Root, Bus: h.Bus(), Log: l, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
-		until(t, "it is ended", func() bool { return !strings.Contains(units(), commandUnits+left.ID+".service") })
+		for id, want := range map[string]string{
+			left.ID: "topdeck ended while this ran; it ran on as " + commandUnits + left.ID + ".service until topdeck was back, and was ended then",
+			gone.ID: "topdeck ended while this ran; how it ended is not known",
+		} {
+			if op := outcomeOf(t, l, Operation{ID: id}); op.RetStatus != Interrupted || op.Message != want {
+				t.Errorf("%+v\nwant %q", op, want)
+			}
+		}
+		if strings.Contains(units(), commandUnits+left.ID+".service") {
+			t.Errorf("it runs still: %s", units())
+		}
 		if !strings.Contains(units(), "999999") || !strings.Contains(units(), commandUnits+"x") {
 			t.Errorf("those of others were ended, too: %s", units())
 		}

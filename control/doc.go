@@ -4,7 +4,8 @@
 //
 // Log keeps, in a bbolt database that others use too, what was done, by whom and how it ended. Begin is durable before it
 // returns, and only then may the act be done; Finish records its outcome; Record takes what has already happened. What
-// was begun when the program ended is Interrupted at the next start, never silently done.
+// was begun when the program ended is Interrupted at the next start, never silently done, unless it outlived the program and the
+// Manager can tell what became of it.
 //
 // The entries form a chain: each holds the SHA-256 of the one before it, and they are only appended to. All lists come
 // from indexes that are derived from the chain and kept in the same transactions. Who has seen what stands outside of the
@@ -38,7 +39,7 @@
 //
 // A command is run by a runner. Where there is a systemd, and topdeck is root, that is a transient unit: its control group holds
 // all that comes of it, its output comes through a pipe that systemd was given, and its end is told by signals. It outlives a
-// crash of topdeck; the next start ends it. Its words get there by Config.Starter, since systemd does not keep them safe over a reload. Elsewhere a command runs in a session of its own, and is ended with everything
+// crash of topdeck; the next start ends it, and finishes its record. Its words get there by Config.Starter, since systemd does not keep them safe over a reload. Elsewhere a command runs in a session of its own, and is ended with everything
 // that bears its mark in the environment.
 //
 // Signal sends to a process that it holds by a pidfd, so there is no goroutine and nothing to wait for.

@@ -29,7 +29,8 @@ type Outcome struct {
 	Message, Detail string
 	ExitCode        *int
 
-	later later // of an act that ended well on a service that may not last; nil: there is nothing to wait for
+	later    later // of an act that ended well on a service that may not last; nil: there is nothing to wait for
+	outlives bool  // none yet: the next topdeck will tell
 }
 
 // LogConfig is what a Log stands on. The zero value keeps every record.
@@ -38,6 +39,9 @@ type LogConfig struct {
 	Now      func() time.Time // nil: time.Now
 	MaxAge   time.Duration    // older records are removed; 0: none is
 	MaxCount int              // the oldest records above this number are removed; 0: none is
+	// Outlives tells of an operation that was running when the program ended whether somebody knows how it goes on, and will
+	// Finish it; nil: nobody does.
+	Outlives func(*Operation) bool
 }
 
 // Log is the operation log. Its methods may be called from any goroutine.
@@ -69,7 +73,7 @@ type Log struct {
 }
 
 // OpenLog opens the log in db, which stays the caller's: close the Log first. Operations that were running when the
-// program ended become Interrupted. At most one Log may be open on a db.
+// program ended become Interrupted, but for those that outlive it. At most one Log may be open on a db.
 func OpenLog(db *bbolt.DB, cfg LogConfig) (*Log, error) {
 	l := &Log{
 		db: db, cfg: cfg, logger: cfg.Logger, now: cfg.Now,
@@ -103,12 +107,12 @@ func (l *Log) open() error {
 		if b.entries == nil {
 			return nil
 		}
-		left, _ := b.ids([]string{isRunning}, newest, 1)
+		left, err := l.left(b)
 		_, known := b.head()
 		ready = known && len(left) == 0
 		l.head = b.last()
 		l.unseen.Store(int64(b.counted(isNew)))
-		return nil
+		return err
 	}
 	if err := l.db.View(look); err != nil || ready {
 		return err
@@ -118,22 +122,37 @@ func (l *Log) open() error {
 			return err
 		}
 		b := openBooks(tx)
-		left, _ := b.ids([]string{isRunning}, newest, 1<<30)
+		left, err := l.left(b)
 		for _, id := range left {
-			err := b.finish(entry{
-				kind: outcome, op: id, time: l.now(), retStatus: Interrupted,
-				message: "topdeck ended while this ran; how it ended is not known",
-			})
-			if err != nil {
-				return err
+			if err == nil {
+				err = b.finish(entry{kind: outcome, op: id, time: l.now(), retStatus: Interrupted, message: endUnknown})
 			}
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	return l.db.View(look)
+}
+
+const endUnknown = "topdeck ended while this ran; how it ended is not known"
+
+// left are the operations that were running when the program ended, newest first, but for those that outlive it.
+func (l *Log) left(b books) (left []uint64, err error) {
+	running, _ := b.ids([]string{isRunning}, newest, 1<<30)
+	for _, id := range running {
+		op, err := b.operation(id)
+		if err != nil {
+			return nil, err
+		}
+		if l.cfg.Outlives == nil || !l.cfg.Outlives(&op) {
+			left = append(left, id)
+			continue
+		}
+		l.begun[id] = op.LogTime
+	}
+	return left, nil
 }
 
 // Close writes what is still to be written, tells subscribers what is still to be told, and stops. It must not be called

@@ -95,11 +95,10 @@ func NewManager(cfg Config) *Manager {
 		if os.Geteuid() == 0 { // nobody else may make units
 			m.runner = transientUnits{s, cfg.Starter}
 		}
-		if cfg.Log != nil {
-			m.done.Go(func() { s.stopLeft(m.ctx, m.wasInterrupted) })
-		}
+		m.takeOver(s)
 	} else {
 		m.backends = append(m.backends, newSysV(cfg, m.changed))
+		m.takeOver(nil)
 	}
 	return m
 }

@@ -160,6 +160,9 @@ func (s *systemd) act(ctx context.Context, id, action string) (o Outcome) {
 				id, action, p.text(sdUnit, "ActiveState"), p.text(sdUnit, "SubState"))}
 		}
 	}
+	if err != nil && id == s.own && action == Restart {
+		return Outcome{outlives: true} // that is what it is for
+	}
 	if err != nil {
 		return interrupted(ctx)
 	}

@@ -76,7 +76,7 @@ func Administer(dir string, r AdminRequest, logger *slog.Logger) ([]UserRow, err
 		return nil, err
 	}
 	defer db.Close()
-	log, err := control.OpenLog(db, control.LogConfig{Logger: logger, Now: time.Now})
+	log, err := control.OpenLog(db, control.LogConfig{Logger: logger, Now: time.Now, Outlives: control.Outlives})
 	if err != nil {
 		return nil, err
 	}

@@ -117,7 +117,7 @@ func (s *serveCmd) Run(std streams) error {
 		return err
 	}
 	log, err := control.OpenLog(db, control.LogConfig{
-		Logger: logger, Now: time.Now, MaxAge: time.Duration(s.LogMaxAge), MaxCount: s.LogMaxCount,
+		Logger: logger, Now: time.Now, MaxAge: time.Duration(s.LogMaxAge), MaxCount: s.LogMaxCount, Outlives: control.Outlives,
 	})
 	if err != nil {
 		return err

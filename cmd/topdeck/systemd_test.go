@@ -120,5 +120,33 @@ func TestActsOnARealSystemd(t *testing.T) {
 			t.Errorf("output %s", text)
 		}
 	})
+	t.Run("what outlives topdeck", func(t *testing.T) { testOutlived(t, host, admin) })
 	t.Run("an act that topdeck does not outlive is interrupted", func(t *testing.T) { testKilledInTheMiddle(t, host, admin) })
+}
+
+// testOutlived has topdeck restart itself, and be killed while a command runs: the next one tells what became of it.
+func testOutlived(t *testing.T, host *installed, admin *caller) {
+	// another waits until another topdeck serves than the one that did before end.
+	another := func(end func()) {
+		t.Helper()
+		invocation := func() string { return host.run("systemctl", "show", "-P", "InvocationID", "topdeck.service") }
+		before := invocation()
+		end()
+		host.until("another topdeck", func() bool { return invocation() != before && host.state("topdeck.service") == "active" })
+		host.client.CloseIdleConnections()
+	}
+	var op control.Operation
+	another(func() {
+		op = admin.post("/services/topdeck.service/actions", map[string]any{"action": "restart", "confirm": "topdeck.service"})
+	})
+	if op = admin.end(op.ID); op.RetStatus != control.Succeeded || op.Message != "topdeck.service: restart done; it is active (running)" {
+		t.Errorf("%+v", op)
+	}
+	op = admin.post("/commands", map[string]any{"command": "sh -c 'sleep 1000'"})
+	unit := "topdeck-command-" + op.ID + ".service"
+	host.until("the command runs", func() bool { return host.state(unit) == "active" })
+	another(func() { host.run("systemctl", "kill", "--signal=KILL", "topdeck.service") })
+	if op = admin.end(op.ID); op.RetStatus != control.Interrupted || !strings.Contains(op.Message, unit) || host.state(unit) != "inactive" {
+		t.Errorf("%+v; the unit is %s", op, host.state(unit))
+	}
 }
