@@ -91,32 +91,52 @@ func (m *Manager) resolve(ctx context.Context, name string) (backend, string, er
 // do records that an act begins, has a goroutine of the Manager do it, and then records its outcome; what act returns beside that, if
 // anything, comes after it.
 func (m *Manager) do(e Entry, act func(ctx context.Context) (Outcome, func(Operation))) (Operation, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	switch {
-	case m.log == nil || m.ctx.Err() != nil:
-		return Operation{}, &failure{ErrUnavailable, "cannot act any more: topdeck is ending"}
-	case len(m.acts) >= maxActing:
-		return Operation{}, &failure{ErrTooMany, fmt.Sprintf("cannot do more than %d things at once; wait for some of them", maxActing)}
+	if err := m.enter(); err != nil {
+		return Operation{}, err
 	}
-	op, err := m.log.Begin(e)
+	op, err := m.log.Begin(e) // nobody waits for the disk but who asked
 	if err != nil {
+		m.leave("")
+		m.done.Done()
 		return Operation{}, err
 	}
 	m.carryOut(op, act)
 	return op, nil
 }
 
-// carryOut has a goroutine do what was recorded as begun, and record its outcome. The caller holds m.mu.
+// enter takes a place for one more act, until leave; Close waits for it, until done is told.
+func (m *Manager) enter() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.log == nil || m.ctx.Err() != nil:
+		return &failure{ErrUnavailable, "cannot act any more: topdeck is ending"}
+	case m.acting >= maxActing:
+		return &failure{ErrTooMany, fmt.Sprintf("cannot do more than %d things at once; wait for some of them", maxActing)}
+	}
+	m.acting++
+	m.done.Add(1)
+	return nil
+}
+
+func (m *Manager) leave(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.acting--
+	delete(m.acts, id)
+}
+
+// carryOut has a goroutine do what was recorded as begun, in the place that it has, and record its outcome.
 func (m *Manager) carryOut(op Operation, act func(ctx context.Context) (Outcome, func(Operation))) {
 	ctx, cancel := context.WithCancelCause(m.ctx)
+	m.mu.Lock()
 	m.acts[op.ID] = cancel
-	m.done.Go(func() {
+	m.mu.Unlock()
+	go func() {
+		defer m.done.Done()
 		defer cancel(nil)
 		o, then := act(ctx)
-		m.mu.Lock()
-		delete(m.acts, op.ID)
-		m.mu.Unlock()
+		m.leave(op.ID)
 		if o.outlives {
 			return
 		}
@@ -126,7 +146,7 @@ func (m *Manager) carryOut(op Operation, act func(ctx context.Context) (Outcome,
 		if then != nil {
 			then(op)
 		}
-	})
+	}()
 }
 
 var errCanceled = errors.New("canceled")

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -290,5 +291,35 @@ func TestActionsOnScripts(t *testing.T) {
 		if _, err := m.ServiceAction(t.Context(), ann, name, Start, ""); !errors.Is(err, ErrNotFound) {
 			t.Errorf("%q: %v, want ErrNotFound", name, err)
 		}
+	}
+}
+
+func TestNobodyWaitsForTheDiskButWhoActs(t *testing.T) {
+	l := openLog(t, LogConfig{})
+	m := NewManager(Config{Root: initTree(t, map[string]string{"good": lsb("good", "start|stop|status", "exit 0")}), Log: l})
+	defer m.Close()
+	l.mu.Lock() // as while a commit goes on
+	committed := sync.OnceFunc(l.mu.Unlock)
+	defer committed()
+	begun := make(chan error, 1)
+	go func() {
+		_, err := m.ServiceAction(t.Context(), ann, "good", Start, "")
+		begun <- err
+	}()
+	until(t, "its record waits to be written", func() bool {
+		l.waiting.mu.Lock()
+		defer l.waiting.mu.Unlock()
+		return len(l.waiting.changes) > 0
+	})
+	until(t, "others go on", func() bool {
+		free := m.mu.TryLock()
+		if free {
+			m.mu.Unlock()
+		}
+		return free
+	})
+	committed()
+	if err := <-begun; err != nil {
+		t.Error(err)
 	}
 }

@@ -65,6 +65,7 @@ type Manager struct {
 	done   sync.WaitGroup // acts, and what NewManager began
 
 	mu          sync.Mutex
+	acting      int                                // acts that run, or are about to
 	acts        map[string]context.CancelCauseFunc // by operation, those that run
 	turns       map[string]*turn                   // by service
 	reading     int                                // calls of FollowJournal

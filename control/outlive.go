@@ -25,9 +25,11 @@ func (m *Manager) takeOver(s *systemd) {
 		m.logger.Error("cannot look for what an earlier topdeck left running", "error", err)
 		return
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	for _, op := range page.Operations {
+		if m.enter() != nil { // more than ever run at once
+			_, _ = m.log.Finish(op.ID, Outcome{RetStatus: Interrupted, Message: endUnknown}) // the log tells when it cannot be written
+			continue
+		}
 		m.carryOut(op, func(ctx context.Context) (o Outcome, _ func(Operation)) {
 			ctx, cancel := context.WithTimeout(ctx, leftTimeout)
 			defer cancel()
