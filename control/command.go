@@ -42,8 +42,8 @@ type ending struct {
 type runner interface {
 	// ready tells why nothing can be run, nil if it can.
 	ready() error
-	// run runs a command to its end, with all that it writes in out. When ctx ends, everything that the command started is
-	// ended; an error tells then what could not be, and otherwise why it did not run.
+	// run runs a command to its end, with all that it writes in out. When ctx ends before, everything that the command started is
+	// ended, and its ending is zero; an error tells then what could not be, and otherwise why it did not run.
 	run(ctx context.Context, o order, out io.Writer) (ending, error)
 }
 
@@ -163,18 +163,9 @@ func (c *command) run(ctx context.Context, how runner, what order, timeout time.
 	o := Outcome{RetStatus: Failed, Detail: c.output.tail()}
 	name := filepath.Base(what.path)
 	switch {
-	case errors.Is(context.Cause(limited), errCanceled):
-		o.Message = name + " was canceled"
-	case ctx.Err() != nil:
-		o.RetStatus, o.Message = Interrupted, name+" was ended, because topdeck ends"
-	case limited.Err() != nil:
-		o.Message = fmt.Sprintf("%s took more than %v and was ended", name, timeout)
-	case err != nil:
-		o.Message = fmt.Sprintf("cannot run %s: %v", name, err)
-		return o
 	case end.code == cldExited && end.status == 0:
 		o.RetStatus, o.ExitCode, o.Message = Succeeded, new(int), name+" ended well"
-	default:
+	case end.code != 0:
 		if end.code == cldExited {
 			o.ExitCode = &end.status
 		}
@@ -182,10 +173,19 @@ func (c *command) run(ctx context.Context, how runner, what order, timeout time.
 		if line := telling(strings.Split(o.Detail, "\n")); line != "" {
 			o.Message += ": " + line
 		}
+	case errors.Is(context.Cause(limited), errCanceled):
+		o.Message = name + " was canceled"
+	case ctx.Err() != nil:
+		o.RetStatus, o.Message = Interrupted, name+" was ended, because topdeck ends"
+	case limited.Err() != nil:
+		o.Message = fmt.Sprintf("%s took more than %v and was ended", name, timeout)
+	default:
+		o.Message = fmt.Sprintf("cannot run %s: %v", name, err)
+		return o
 	}
 	if err != nil {
 		o.Message += "; " + err.Error()
-	} else if end.left != "" && limited.Err() == nil {
+	} else if end.left != "" {
 		o.Message += "; " + end.left
 	}
 	return o

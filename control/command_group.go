@@ -44,8 +44,11 @@ func (processGroup) run(ctx context.Context, o order, out io.Writer) (ending, er
 	}
 	w := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	code, status := waited(w)
+	if ctx.Err() != nil && code == cldKilled && status == int(syscall.SIGKILL) {
+		return ending{}, nil
+	}
 	end := ending{code: code, status: status}
-	if ctx.Err() == nil && marked(mark, func(int) {}) > 0 {
+	if marked(mark, func(int) {}) > 0 {
 		end.left = "what it left running goes on"
 	}
 	return end, nil

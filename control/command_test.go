@@ -1,7 +1,9 @@
 package control
 
 import (
+	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -176,6 +178,23 @@ func TestACommandIsEndedWithAllThatItStarted(t *testing.T) {
 			}
 			until(t, "nothing of it runs", func() bool { return !runsStill(t, dir) })
 		})
+	}
+}
+
+// lingering is a runner whose commands end well, and whose output ends only when their time is over.
+type lingering struct{}
+
+func (lingering) ready() error { return nil }
+func (lingering) run(ctx context.Context, _ order, _ io.Writer) (ending, error) {
+	<-ctx.Done()
+	return ending{code: cldExited}, nil
+}
+
+func TestACommandThatEndedInTimeIsNotSaidToHaveTakenTooLong(t *testing.T) {
+	m, l := commander(t)
+	m.runner = lingering{}
+	if op := outcomeOf(t, l, must[Operation](t)(m.RunCommand(ann, "true", time.Second))); op.RetStatus != Succeeded || op.Message != "true ended well" {
+		t.Errorf("%+v", op)
 	}
 }
 

@@ -165,7 +165,7 @@ func (t transientUnits) run(ctx context.Context, o order, out io.Writer) (ending
 		<-copied
 	}()
 	end, err := s.awaitCommand(ctx, u)
-	if ctx.Err() != nil {
+	if end.code == 0 && ctx.Err() != nil {
 		return ending{}, s.endCommand(u)
 	}
 	return end, err
