@@ -45,7 +45,7 @@ type journal struct {
 func (j journal) ofInvocation(ctx context.Context, unit, id string, since time.Time) ([]JournalLine, error) {
 	var own []JournalLine
 	for try := 0; ; try++ {
-		j.sync(ctx)
+		whole := j.sync(ctx)
 		lines, err := j.read(ctx, 5*reasonLines, "_SYSTEMD_INVOCATION_ID="+id, "+", "INVOCATION_ID="+id, "+", "_SYSTEMD_UNIT="+unit)
 		if err != nil {
 			return nil, err
@@ -56,7 +56,7 @@ func (j journal) ofInvocation(ctx context.Context, unit, id string, since time.T
 				own = append(own, l)
 			}
 		}
-		if len(ofProcesses(own, since)) > 0 || try > 0 || ctx.Err() != nil {
+		if whole || len(ofProcesses(own, since)) > 0 || try > 0 || ctx.Err() != nil {
 			return own[max(0, len(own)-reasonLines):], nil
 		}
 		time.Sleep(50 * time.Millisecond) // what a process writes may get there after what systemd says of its end
@@ -79,23 +79,26 @@ func (j journal) jobResult(ctx context.Context, unit, job string, since time.Tim
 	return ""
 }
 
-// sync has journald take in what has been written to it. Where that cannot be had, the last lines may be missing.
-func (j journal) sync(ctx context.Context) {
+// sync has journald take in what has been written to it, and tells whether it did. Else the last lines may be missing.
+func (j journal) sync(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancel()
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", filepath.Join(j.root, "run/systemd/journal/io.systemd.journal"))
 	if err != nil {
-		return
+		return false
 	}
 	defer conn.Close()
 	if deadline, ok := ctx.Deadline(); ok {
 		conn.SetDeadline(deadline)
 	}
 	// A varlink call and its answer each end with a zero byte.
-	if _, err := conn.Write([]byte(`{"method":"io.systemd.Journal.Synchronize"}` + "\x00")); err == nil {
-		bufio.NewReader(io.LimitReader(conn, 64<<10)).ReadBytes(0)
+	if _, err := conn.Write([]byte(`{"method":"io.systemd.Journal.Synchronize"}` + "\x00")); err != nil {
+		return false
 	}
+	text, err := bufio.NewReader(io.LimitReader(conn, 64<<10)).ReadBytes(0)
+	var answer struct{ Error string }
+	return err == nil && json.Unmarshal(text[:len(text)-1], &answer) == nil && answer.Error == ""
 }
 
 func (j journal) read(ctx context.Context, lines int, matches ...string) ([]JournalLine, error) {

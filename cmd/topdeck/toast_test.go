@@ -18,6 +18,7 @@ func BenchmarkClickToToast(b *testing.B) {
 		"simple.service": "[Service]\nExecStart=/bin/sleep 1000\nExecReload=/bin/true\n",
 		"notify.service": "[Service]\nType=notify\nNotifyAccess=all\nExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep 1000'\n",
 		"once.service":   "[Service]\nType=oneshot\nExecStart=/bin/true\n",
+		"mute.service":   "[Service]\nType=oneshot\nExecStart=/bin/false\n",
 		"fails.service":  "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo no such table >&2; exit 3'\n",
 	})
 	admin := host.as("admin")
@@ -54,6 +55,7 @@ func BenchmarkClickToToast(b *testing.B) {
 		{"simple.service", "start", control.Succeeded}, {"simple.service", "reload", control.Succeeded},
 		{"simple.service", "restart", control.Succeeded}, {"simple.service", "stop", control.Succeeded},
 		{"notify.service", "restart", control.Succeeded}, {"once.service", "start", control.Succeeded}, {"fails.service", "start", control.Failed},
+		{"mute.service", "start", control.Failed},
 	} {
 		b.Run(fmt.Sprint(act.action, " ", act.service), func(b *testing.B) {
 			var toast, over []float64
