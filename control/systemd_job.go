@@ -155,9 +155,10 @@ func (s *systemd) act(ctx context.Context, id, action string) (o Outcome) {
 		}
 		ctx = s.ctx
 		if result == "canceled" {
-			p := properties1{ctx: ctx, conn: conn, path: unitPath(id)}
-			return Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s was canceled; it is %s (%s), and what was begun is not undone",
-				id, action, p.text(sdUnit, "ActiveState"), p.text(sdUnit, "SubState"))}
+			conn, err := s.connected()
+			p := properties1{ctx: ctx, conn: conn, path: unitPath(id), err: err}
+			return Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s was canceled%s; what was begun is not undone",
+				id, action, standing(p.text(sdUnit, "ActiveState"), p.text(sdUnit, "SubState")))}
 		}
 	}
 	if err != nil && id == s.own && action == Restart {

@@ -88,11 +88,7 @@ func (s *systemd) outcome(ctx context.Context, id, action, result string, since 
 	}
 	ok := result == "done" && !(starts && (active == "failed" || sub == "auto-restart")) || result == lost && wanted
 	if ok {
-		message := fmt.Sprintf("%s: %s done", id, action)
-		if active != "" {
-			message += fmt.Sprintf("; it is %s (%s)", active, sub)
-		}
-		o, detail := Outcome{RetStatus: Succeeded, Message: message}, strings.Builder{}
+		o, detail := Outcome{RetStatus: Succeeded, Message: fmt.Sprintf("%s: %s done%s", id, action, standing(active, sub))}, strings.Builder{}
 		part := ""
 		switch {
 		case active == "failed": // it is down, but not as it should be
@@ -110,12 +106,15 @@ func (s *systemd) outcome(ctx context.Context, id, action, result string, since 
 		return o
 	}
 	if result == lost {
-		return Outcome{RetStatus: Interrupted, Message: fmt.Sprintf("%s: the connection to systemd was lost during the %s, and how it ended is not known; it is %s (%s)", id, action, active, sub)}
+		return Outcome{RetStatus: Interrupted, Message: fmt.Sprintf("%s: the connection to systemd was lost during the %s, and how it ended is not known%s", id, action, standing(active, sub))}
 	}
 
 	o := Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s %s", id, action, resultWords(result))}
 	var detail strings.Builder
-	fmt.Fprintf(&detail, "job: %s (%s)\nunit: %s (%s)\n", result, resultWords(result), active, sub)
+	fmt.Fprintf(&detail, "job: %s (%s)\n", result, resultWords(result))
+	if active != "" {
+		fmt.Fprintf(&detail, "unit: %s (%s)\n", active, sub)
+	}
 	if result == "dependency" {
 		if id = failedDependency(&u); id == "" {
 			o.Detail = detail.String()
@@ -136,6 +135,14 @@ func (s *systemd) outcome(ctx context.Context, id, action, result string, since 
 	}
 	o.Detail = detail.String()
 	return o
+}
+
+// standing is how a unit stands, to end a sentence with; nothing where that is not known.
+func standing(active, sub string) string {
+	if active == "" {
+		return ""
+	}
+	return fmt.Sprintf("; it is %s (%s)", active, sub)
 }
 
 // explain adds everything that is known of why a unit failed since a time.
