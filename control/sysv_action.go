@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // scriptTimeout bounds what a script may take for an action.
@@ -122,7 +124,53 @@ func (s *sysv) act(ctx context.Context, id, action string) Outcome {
 		}
 		return o
 	}
-	return Outcome{RetStatus: Succeeded, Message: fmt.Sprintf("%s: %s done", id, action), Detail: out.String(), ExitCode: new(int)}
+	o := Outcome{RetStatus: Succeeded, Message: fmt.Sprintf("%s: %s done", id, action), Detail: out.String(), ExitCode: new(int)}
+	if action == Start || action == Restart || action == Reload {
+		done := time.Now()
+		o.later = func(ctx, waiting context.Context) (Outcome, bool) {
+			return s.awaitFailure(ctx, waiting, id, action, done)
+		}
+	}
+	return o
+}
+
+// awaitFailure follows the process in a script's PID file as a later does. When it has ended, the script is asked: only what it calls
+// dead with its PID file left behind has failed. One that cannot be asked, or has no such file, is not followed.
+func (s *sysv) awaitFailure(ctx, waiting context.Context, id, action string, done time.Time) (o Outcome, failed bool) {
+	info, err := os.Stat(s.path(id))
+	pid := s.pid(id)
+	if err != nil || pid == 0 {
+		return o, false
+	}
+	sc := s.read(info)
+	fd, err := unix.PidfdOpen(pid, 0)
+	if !sc.tellsStatus || err != nil {
+		return o, false
+	}
+	defer unix.Close(fd)
+	if !endsWithin(waiting, fd) {
+		return o, false
+	}
+	after := time.Since(done)
+	asking, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	code := s.status(asking, sc)
+	s.forget()
+	if code != 1 && code != 2 {
+		return o, false
+	}
+	return Outcome{Message: fmt.Sprintf("%s: failed %.1f s after its %s: process %d ended, and left its PID or lock file; its script does not tell why", id, after.Seconds(), action, pid)}, true
+}
+
+// endsWithin waits for the end of the process of a pidfd, and tells whether it came before that of ctx.
+func endsWithin(ctx context.Context, fd int) bool {
+	for ctx.Err() == nil {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 100) // ms
+		if n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
+			return n > 0
+		}
+	}
+	return false
 }
 
 // forget has the scripts asked anew.
