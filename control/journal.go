@@ -142,7 +142,7 @@ func (j journal) command(ctx context.Context, args ...string) (*exec.Cmd, error)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the journal: %w", err)
 	}
-	all := []string{"--quiet", "--no-pager", "--output=json", "--all"}
+	all := []string{"--quiet", "--no-pager", "--output=json", "--all", "--output-fields=" + journalFields}
 	if j.root != "/" {
 		all = append(all, "--root="+j.root)
 	}
@@ -150,6 +150,9 @@ func (j journal) command(ctx context.Context, args ...string) (*exec.Cmd, error)
 	cmd.Dir, cmd.Env = "/", scriptEnv()
 	return cmd, nil
 }
+
+// journalFields are those that parseJournalLine reads, beside the few that journalctl always gives: most of a line is in others.
+const journalFields = "PRIORITY,_PID,SYSLOG_IDENTIFIER,_COMM,MESSAGE,_SYSTEMD_INVOCATION_ID,INVOCATION_ID,JOB_RESULT"
 
 // parseJournalLine reads one object of journalctl's JSON.
 func parseJournalLine(b []byte) (JournalLine, bool) {
