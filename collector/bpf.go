@@ -112,6 +112,12 @@ func memberOf(t btf.Type, name string) (found btf.Member, offset uint32, ok bool
 	return btf.Member{}, 0, false
 }
 
+// records is what an iterator tells; see there.
+type records interface {
+	read(size int, visit func(records []byte)) error
+	close()
+}
+
 // iterator is a program that the kernel calls for each object of one kind. One goroutine at a time may read it.
 type iterator struct {
 	program *ebpf.Program

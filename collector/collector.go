@@ -89,8 +89,8 @@ func New(config Config) (*Collector, error) {
 	}, nil
 }
 
-// Source tells where processes are read from, and where that is "proc" and a better source was wanted, why there is none.
-func (c *Collector) Source() Source { return c.reader.sources.Source }
+// Source tells where processes are read from now, and where that is "proc" and a better source was wanted, why it is not that.
+func (c *Collector) Source() Source { return c.reader.sources.source() }
 
 // Interval is the time between two samples.
 func (c *Collector) Interval() time.Duration { return c.interval }

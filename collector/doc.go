@@ -30,7 +30,8 @@
 //
 // Two sources stand behind processSource: /proc/PID/stat through descriptors that stay open (procSource), and, as root in
 // the initial namespaces, a BPF iterator over the kernel's tasks (bpfSource). They tell the same figures; the tolerance of
-// each stands with TestSourcesTellTheSame. Which one it is, and why not the better, Collector.Source tells.
+// each stands with TestSourcesTellTheSame. Which one it is, and why not the better, Collector.Source tells. When an iterator
+// fails later, all is read from /proc until the program starts again (trust).
 //
 // # Beside the one goroutine
 //

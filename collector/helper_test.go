@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"runtime"
@@ -95,11 +96,11 @@ func play(role string, args []string) {
 		if err := errors.Join(syscall.Setuid(number(0)), unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)); err != nil {
 			panic(err)
 		}
-		s, err := openSources("auto", "/proc")
+		s, err := openSources("auto", "/proc", slog.Default())
 		if err != nil {
 			panic(err)
 		}
-		fmt.Printf("%s (%s)\n", s.Name, s.Reason)
+		fmt.Printf("%s (%s)\n", s.source().Name, s.source().Reason)
 		return
 	case "wait":
 	default:

@@ -24,7 +24,7 @@ type HostConfig struct {
 	Proc, Sys, Etc string           // roots of their own; empty means those below Root
 	Bus            string           // D-Bus address that reaches systemd; empty means the sockets below Root/run
 	Now            func() time.Time // nil means time.Now
-	Source         Source           // what the Collector says
+	Source         func() Source    // what the Collector says; nil when nobody collects, from /proc
 }
 
 // HostReader reads the facts of the host and its scheduled tasks, each time anew. It is safe for concurrent use.
@@ -32,7 +32,7 @@ type HostReader struct {
 	root, proc, sys, etc string
 	bus                  string
 	now                  func() time.Time
-	source               Source
+	source               func() Source
 	timers               timerCache
 }
 
@@ -57,6 +57,9 @@ func NewHostReader(config HostConfig) *HostReader {
 
 		source: config.Source,
 	}
+	if r.source == nil {
+		r.source = func() Source { return Source{Name: "proc"} }
+	}
 	if r.now == nil {
 		r.now = time.Now
 	}
@@ -68,17 +71,15 @@ func NewHostReader(config HostConfig) *HostReader {
 // share what systemd said.
 // Sources: proc_sys_kernel(5), os-release(5), proc_stat(5), proc_cpuinfo(5), proc_meminfo(5), proc_uptime(5), uname(2).
 func (r *HostReader) Host(ctx context.Context) *Host {
-	h := &Host{Source: r.source.Name, ServiceManagers: []string{}, Errors: map[string]string{}}
-	if h.Source == "" {
-		h.Source = "proc"
-	}
+	source := r.source()
+	h := &Host{Source: source.Name, ServiceManagers: []string{}, Errors: map[string]string{}}
 	told := func(field string, err error) {
 		if err != nil {
 			h.Errors[field] = clean(r.reason(err), maxReason)
 		}
 	}
-	if r.source.Reason != "" {
-		told("source", errors.New(r.source.Reason))
+	if source.Reason != "" {
+		told("source", errors.New(source.Reason))
 	}
 	var err error
 	h.Hostname, err = r.line("/proc/sys/kernel/hostname")

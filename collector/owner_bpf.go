@@ -2,6 +2,7 @@ package collector
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
@@ -15,10 +16,14 @@ const heldRecordSize = 8
 
 // bpfHolders finds the holders of sockets by a BPF iterator. Unlike /proc/PID/fd it also sees what only a thread with its own
 // table of descriptors holds, or what is left of a process whose first thread has ended.
-type bpfHolders struct{ files *iterator }
+type bpfHolders struct {
+	*procHolders // searches when the iterator fails
+	files        records
+	trust        *trust
+}
 
 // newBPFHolders loads the program. The error says why the kernel does not have it.
-func newBPFHolders(kernel *kernelTypes) (*bpfHolders, error) {
+func newBPFHolders(kernel *kernelTypes, root string, trust *trust) (*bpfHolders, error) {
 	code := heldSocketsProgram(kernel)
 	if kernel.err != nil {
 		return nil, kernel.err
@@ -27,7 +32,7 @@ func newBPFHolders(kernel *kernelTypes) (*bpfHolders, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &bpfHolders{files}, nil
+	return &bpfHolders{newProcHolders(root), files, trust}, nil
 }
 
 // heldSocketsProgram is called with {meta *bpf_iter_meta; task *task_struct; fd u32; file *file} for each open file, and at the
@@ -62,13 +67,20 @@ func heldSocketsProgram(k *kernelTypes) asm.Instructions {
 	}
 }
 
-func (h *bpfHolders) search(_ bool, _ func(uint32) bool, visit func(uint32, int)) (whole bool, err error) {
+func (h *bpfHolders) search(quick bool, live func(uint32) bool, visit func(uint32, int)) (whole bool, err error) {
+	if !h.trust.holds() {
+		return h.procHolders.search(quick, live, visit)
+	}
 	err = h.files.read(heldRecordSize, func(records []byte) {
 		for ; len(records) >= heldRecordSize; records = records[heldRecordSize:] {
 			visit(binary.NativeEndian.Uint32(records), int(binary.NativeEndian.Uint32(records[4:])))
 		}
 	})
-	return true, err
+	if err != nil {
+		h.trust.lose(fmt.Errorf("cannot read the open files of the kernel's tasks: %w", err))
+		return h.procHolders.search(false, live, visit)
+	}
+	return true, nil
 }
 
 func (h *bpfHolders) close() { h.files.close() }

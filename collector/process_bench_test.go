@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +22,7 @@ func BenchmarkProcesses(b *testing.B) {
 	for _, which := range []string{"proc", "bpf"} {
 		for _, n := range []int{2000, 10000} {
 			b.Run(fmt.Sprintf("%s/%d", which, n), func(b *testing.B) {
-				s, err := openSources(which, "/proc")
+				s, err := openSources(which, "/proc", slog.Default())
 				needs(b, fmt.Sprintf("the source (%v)", err), err == nil)
 				defer s.close()
 				sleepers(b, n)

@@ -20,8 +20,9 @@ import (
 // nanoseconds; /proc scales utime and stime to the same sum and cuts each off at a clock tick, so that it tells up to two
 // ticks less. The name of a kernel's worker is for what it did when its details were last read.
 type bpfSource struct {
-	*procSource // reads what the iterator leaves out, and nothing else
-	iterator    *iterator
+	*procSource // reads what the iterator leaves out, and all when that fails
+	iterator    records
+	trust       *trust
 	groups      []group // of this scan, by PID
 	early       []taskRecord
 	roll        roll
@@ -40,12 +41,12 @@ type group struct {
 const listing = 32
 
 // newBPFSource returns a source that has told this very process right, or the reason why there is none.
-func newBPFSource(kernel *kernelTypes, root string) (*bpfSource, error) {
+func newBPFSource(kernel *kernelTypes, root string, trust *trust) (*bpfSource, error) {
 	iterator, err := newTaskIterator(kernel)
 	if err != nil {
 		return nil, err
 	}
-	s := &bpfSource{procSource: newProcSource(root), iterator: iterator}
+	s := &bpfSource{procSource: newProcSource(root), iterator: iterator, trust: trust}
 	if err := s.prove(); err != nil {
 		s.close()
 		return nil, err
@@ -64,8 +65,11 @@ func (s *bpfSource) prove() error {
 	if err != nil {
 		return err
 	}
+	if err := s.read(); err != nil {
+		return err
+	}
 	got := counts{}
-	if err := s.scan(func(c *counts) {
+	if err := s.tell(func(c *counts) {
 		if c.pid == want.pid {
 			got = *c
 		}
@@ -89,9 +93,18 @@ func (s *bpfSource) prove() error {
 }
 
 func (s *bpfSource) scan(visit func(*counts)) error {
-	if err := s.read(); err != nil {
-		return fmt.Errorf("cannot read the kernel's tasks: %w", err)
+	if s.trust.holds() {
+		err := s.read()
+		if err == nil {
+			return s.tell(visit)
+		}
+		s.trust.lose(err)
 	}
+	return s.procSource.scan(visit)
+}
+
+// tell visits what has been read.
+func (s *bpfSource) tell(visit func(*counts)) error {
 	var c counts
 	s.roll.begin()
 	for i := range s.groups {
@@ -117,7 +130,10 @@ func (s *bpfSource) read() error {
 		}
 	})
 	s.joinEarly()
-	return err
+	if err != nil {
+		return fmt.Errorf("cannot read the kernel's tasks: %w", err)
+	}
+	return nil
 }
 
 func (s *bpfSource) joinEarly() {

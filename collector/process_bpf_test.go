@@ -2,6 +2,7 @@ package collector
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"slices"
@@ -31,7 +32,7 @@ func TestSourcesTellTheSame(t *testing.T) {
 	stop := shortLived(t)
 	defer stop()
 
-	bpf, err := newBPFSource(k, "/proc")
+	bpf, err := newBPFSource(k, "/proc", &trust{log: slog.Default()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +156,7 @@ func shortLived(t *testing.T) (stop func()) {
 
 // Time that a thread leaves behind when it ends, while its process is read, is neither counted twice nor lost.
 func TestThreadThatEndsMeanwhile(t *testing.T) {
-	bpf, err := newBPFSource(kernel(t), "/proc")
+	bpf, err := newBPFSource(kernel(t), "/proc", &trust{log: slog.Default()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +224,7 @@ func TestStatesAreThoseOfProc(t *testing.T) {
 
 // What the iterator leaves out is read from /proc, as long as it is there.
 func TestProcessThatTheIteratorLeavesOut(t *testing.T) {
-	bpf, err := newBPFSource(kernel(t), "/proc")
+	bpf, err := newBPFSource(kernel(t), "/proc", &trust{log: slog.Default()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +275,7 @@ func TestProcessThatTheIteratorLeavesOut(t *testing.T) {
 // A source of another kernel's data would tell nonsense; it is found out at the start.
 func TestSourceMustTellThisProcessRight(t *testing.T) {
 	k := kernel(t)
-	bpf, err := newBPFSource(k, "/proc")
+	bpf, err := newBPFSource(k, "/proc", &trust{log: slog.Default()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +305,7 @@ func TestSourceIsChosen(t *testing.T) {
 		{"bpf", folder, "", "", "cannot read processes by BPF: BPF tells of the running kernel, not of"},
 		{"top", "/proc", "", "", `cannot read processes from "top"`},
 	} {
-		s, err := openSources(c.wanted, c.root)
+		s, err := openSources(c.wanted, c.root, slog.Default())
 		switch {
 		case c.err != "":
 			if err == nil || !strings.HasPrefix(err.Error(), c.err) {
@@ -313,8 +314,8 @@ func TestSourceIsChosen(t *testing.T) {
 		case err != nil:
 			t.Errorf("%s of %s: %v", c.wanted, c.root, err)
 		default:
-			if s.Name != c.name || !strings.HasPrefix(s.Reason, c.reason) || (s.Reason == "") != (c.reason == "") {
-				t.Errorf("%s of %s is %+v, want %s (%s)", c.wanted, c.root, s.Source, c.name, c.reason)
+			if got := s.source(); got.Name != c.name || !strings.HasPrefix(got.Reason, c.reason) || (got.Reason == "") != (c.reason == "") {
+				t.Errorf("%s of %s is %+v, want %s (%s)", c.wanted, c.root, got, c.name, c.reason)
 			}
 			s.close()
 		}

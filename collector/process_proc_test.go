@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -123,7 +124,7 @@ func TestScansAllocateNothingForAProcess(t *testing.T) {
 			if which == "bpf" {
 				kernel(t)
 			}
-			s, err := openSources(which, "/proc")
+			s, err := openSources(which, "/proc", slog.Default())
 			if err != nil {
 				t.Fatal(err)
 			}

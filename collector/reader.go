@@ -34,7 +34,7 @@ func newReader(config Config) (*reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot collect without the proc file system at %s: %w", config.Proc, err)
 	}
-	s, err := openSources(config.Source, config.Proc)
+	s, err := openSources(config.Source, config.Proc, config.Logger)
 	if err != nil {
 		return nil, err
 	}

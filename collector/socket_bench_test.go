@@ -2,6 +2,7 @@ package collector
 
 import (
 	"fmt"
+	"log/slog"
 	"runtime"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func realBPFHolders(tb testing.TB) holderSource {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	h, err := newBPFHolders(kernel)
+	h, err := newBPFHolders(kernel, "/proc", &trust{log: slog.Default()})
 	if err != nil {
 		tb.Fatal(err)
 	}

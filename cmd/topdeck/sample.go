@@ -49,7 +49,7 @@ func (s *sampleCmd) Run(std streams) error {
 	ctx, finish := context.WithCancelCause(ctx)
 	defer finish(nil)
 
-	host := collector.NewHostReader(collector.HostConfig{Source: c.Source()})
+	host := collector.NewHostReader(collector.HostConfig{Source: c.Source})
 	manager := control.NewManager(control.Config{Logger: logger})
 	defer manager.Close()
 	parts := s.parts()

@@ -134,7 +134,7 @@ func (s *serveCmd) Run(std streams) error {
 		return err
 	}
 	srv, err := server.New(server.Config{
-		DB: db, DataDir: dir, Collector: watch, Host: collector.NewHostReader(collector.HostConfig{Source: watch.Source()}), Processes: details,
+		DB: db, DataDir: dir, Collector: watch, Host: collector.NewHostReader(collector.HostConfig{Source: watch.Source}), Processes: details,
 		Log: log, Services: manager, Control: manager, Commands: s.Commands == "any", App: app, PublicURL: public, TLS: tlsConfig != nil, Logger: logger, Now: time.Now, Elapsed: sinceBoot,
 	})
 	if err != nil {
