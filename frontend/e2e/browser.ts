@@ -5,7 +5,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 const { source } = axeCore
 
 /** Debian's Chromium, without anything that would call home. */
-function launch(): Promise<Browser> {
+function launch(args: string[]): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -16,6 +16,7 @@ function launch(): Promise<Browser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...args,
     ],
   })
 }
@@ -32,8 +33,8 @@ export class Pages {
     this.#browser = browser
   }
 
-  static async launch(): Promise<Pages> {
-    return new Pages(await launch())
+  static async launch(args: string[] = []): Promise<Pages> {
+    return new Pages(await launch(args))
   }
 
   /** A page with cookies and storage of its own. */
