@@ -77,7 +77,7 @@ func silence(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM):
 		return errors.New("the kernel tells births and deaths only to root (CAP_NET_ADMIN)")
-	case errors.Is(err, unix.EPROTONOSUPPORT):
+	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.ECONNREFUSED): // another namespace refuses what is sent, or all of it
 		return errors.New("no proc connector: the kernel lacks CONFIG_PROC_EVENTS, or this is not the initial network namespace")
 	}
 	return fmt.Errorf("cannot listen to the proc connector: %w", err)
