@@ -127,7 +127,7 @@ func (m *Manager) Managers() []string {
 }
 
 // Services are all services of all managers, by name, and for each manager that could not tell, why: its services are
-// then as they were last known. PIDs and Ports are empty; CPUPercent and Memory are those of a service's control group,
+// then as they were last known. Without any manager that is the reason, of "serviceManagers". PIDs and Ports are empty; CPUPercent and Memory are those of a service's control group,
 // or nil. CPUPercent needs two calls.
 func (m *Manager) Services(ctx context.Context) ([]Service, map[string]string) {
 	all, reasons := []Service{}, map[string]string{}
@@ -137,6 +137,9 @@ func (m *Manager) Services(ctx context.Context) ([]Service, map[string]string) {
 			reasons[b.name()] = err.Error()
 		}
 		all = append(all, services...)
+	}
+	if len(all)+len(reasons) == 0 && len(m.Managers()) == 0 {
+		reasons["serviceManagers"] = "neither systemd nor scripts in /etc/init.d were found"
 	}
 	slices.SortFunc(all, func(a, b Service) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Manager, b.Manager))
