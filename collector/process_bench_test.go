@@ -54,11 +54,7 @@ func BenchmarkProcesses(b *testing.B) {
 // sleepers adds this many sleeping processes to the machine, until the test ends. They are the children of parent.
 func sleepers(t testing.TB, n int) (parent int) {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "crowd")
-	if said, err := exec.Command("gcc", "-O2", "-o", program, "testdata/crowd.c").CombinedOutput(); err != nil {
-		needs(t, fmt.Sprintf("gcc (%v: %s)", err, said), false)
-	}
-	cmd := exec.Command(program, strconv.Itoa(n))
+	cmd := exec.Command(compiled(t, "crowd"), strconv.Itoa(n))
 	cmd.Stderr = os.Stderr
 	input, err := cmd.StdinPipe()
 	if err != nil {
@@ -80,6 +76,16 @@ func sleepers(t testing.TB, n int) (parent int) {
 		t.Fatalf("crowd says %q, %v", line, err)
 	}
 	return cmd.Process.Pid
+}
+
+// compiled is the program of a C file in testdata.
+func compiled(t testing.TB, name string) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), name)
+	if said, err := exec.Command("gcc", "-O2", "-o", program, "testdata/"+name+".c").CombinedOutput(); err != nil {
+		needs(t, fmt.Sprintf("gcc (%v: %s)", err, said), false)
+	}
+	return program
 }
 
 // processorTime is what this program has used, user and system.
