@@ -50,10 +50,11 @@ func testKilledInTheMiddle(t *testing.T, host *installed, admin *caller) {
 	}
 	for round := range rounds(20, 200) {
 		if round%2 == 0 {
-			begun, err := ask("stubborn.service", "restart")
-			if err != nil {
-				t.Fatal(err)
-			}
+			var begun struct{ Operation control.Operation }
+			host.until("a restart is taken", func() (taken bool) { // systemd may be too busy to be asked in time: then it is refused
+				status, _ := admin.call("POST", "/services/stubborn.service/actions", map[string]string{"action": "restart"}, &begun)
+				return status == http.StatusAccepted
+			})
 			acknowledged = append(acknowledged, begun.Operation.ID)
 			host.run("systemctl", "kill", "--signal=KILL", "topdeck.service")
 		} else {
