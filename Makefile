@@ -87,7 +87,7 @@ test-browser: build ## test the built program in a real Chromium
 	go test -count=1 -timeout 15m -tags browser -run TestActsInTheBrowser ./cmd/topdeck
 
 .PHONY: soak
-soak: TEST_PACKAGES += testssl.sh
+soak: TEST_PACKAGES += testssl.sh python3-websockets
 soak: test-packages build ## the long forms of the tests, and long fuzzing of every parser
 	TOPDECK_SOAK=1 go test -count=1 -timeout 3h ./...
 	cd frontend && TOPDECK_SOAK=1 npm run --silent bench:page
