@@ -4,12 +4,16 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"topdeck/control"
 )
 
 // soak tells that there is time for the long form of a test (make soak).
@@ -131,4 +135,62 @@ func TestLargeBodyIsRefusedAtOnce(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestReadersThatNeverRead has a hundred connections that watch everything and read nothing, while one follows each change. It misses
+// none, all others are cut off, and what waits for them is kept once for all.
+func TestReadersThatNeverRead(t *testing.T) {
+	const readers = 100
+	s := serveLive(t)
+	var stalled []*dialled
+	for i := range readers {
+		c := s.dialOnly(fmt.Sprintf("sloth%d", i/4), Admin)
+		c.say(`{"watch":{"id":"p","topic":"processes"}}`)
+		stalled = append(stalled, c)
+	}
+	quick := s.dial("ann", Admin)
+	quick.say(`{"watch":{"id":"p","topic":"processes"}}`)
+	quick.until("an answer", func(f *follower) bool { return f.watches["p"] > 0 })
+	s.settle(readers + 1)
+	inUse := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before, most := inUse(), uint64(0)
+	waiting := func() (n int) { // to be cut off
+		s.hub.mu.Lock()
+		defer s.hub.mu.Unlock()
+		for c := range s.hub.clients {
+			if !c.isOver() {
+				n++
+			}
+		}
+		return n - 1
+	}
+	detail, random := make([]byte, 60_000), rand.NewChaCha8([32]byte{}) // nothing that compresses well
+	n := 0
+	for ; waiting() > 0 && n < 2000; n++ {
+		random.Read(detail)
+		for i := range detail {
+			detail[i] = ' ' + detail[i]%90
+		}
+		s.hub.operation(&control.Operation{ID: fmt.Sprint(n), Detail: string(detail)}, n)
+		s.publish(process(n+1, 0))
+		quick.until("the event", func(f *follower) bool { return len(f.events) == n+1 && f.view("p").seq == uint64(n+1) })
+		if n%20 == 0 {
+			most = max(most, inUse())
+		}
+	}
+	s.settle(1)
+	for _, c := range stalled {
+		if _, err := io.Copy(io.Discard, c.NetConn()); err != nil && !strings.Contains(err.Error(), "reset") {
+			t.Error(err)
+		}
+	}
+	if grown := int64(most) - int64(before); grown > 64<<20 { // of which the one that reads, in this process, keeps every event
+		t.Errorf("the memory grew by %d MiB", grown>>20)
+	}
+	t.Logf("%d that never read were cut off after %d events; memory from %d to at most %d MiB", readers, n, before>>20, most>>20)
 }
