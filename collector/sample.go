@@ -147,6 +147,9 @@ type Point struct {
 	WriteBytesPerSecond    float64    `json:"writeBytesPerSecond"`
 	ReceiveBytesPerSecond  float64    `json:"receiveBytesPerSecond"` // all interfaces but loopback
 	TransmitBytesPerSecond float64    `json:"transmitBytesPerSecond"`
+	// Busy percent of each core since the last point that has them, to whole percents. There once every ten seconds: so the
+	// history of a machine with many cores stays small.
+	Cores []float64 `json:"cores,omitempty"`
 }
 
 // Process is one process of the host; PID and StartTime together name it. Texts are clean: control and bidi

@@ -3,6 +3,7 @@ package collector
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"path/filepath"
 	"time"
 
@@ -19,6 +20,7 @@ type summaryReader struct {
 	counters window[counters]
 	last     reading[counters]
 	mark     reading[counters] // what the next point of the history is measured from
+	coreMark reading[counters] // and the cores of the next point that has them
 	boot     uint64            // when the host booted, in seconds since 1970
 }
 
@@ -105,6 +107,7 @@ func (r *summaryReader) point(s *Summary) Point {
 	p := Point{Time: s.Time, CPU: s.CPU, Memory: s.Memory, Swap: s.Swap, Load: s.Load, Pressure: s.Pressure}
 	before, after := r.mark, r.last
 	r.mark = r.last
+	p.Cores = r.pointCores()
 	over := after.at.Sub(before.at)
 	if before.at.IsZero() || over <= 0 {
 		return p
@@ -127,6 +130,27 @@ func (r *summaryReader) point(s *Summary) Point {
 		}
 	}
 	return p
+}
+
+// coreStep is how far apart the points of the history are that have the cores.
+const coreStep = 10 * time.Second
+
+// pointCores is how busy each core was since the last point that has them; nil when this point is to have none. Ticks may be
+// a little early.
+func (r *summaryReader) pointCores() []float64 {
+	before, after := r.coreMark, r.last
+	if !before.at.IsZero() && after.at.Sub(before.at) < coreStep-coreStep/20 {
+		return nil
+	}
+	r.coreMark = after
+	if before.at.IsZero() {
+		return nil
+	}
+	cores := busy(before.value.cores, after.value.cores)
+	for i, percent := range cores {
+		cores[i] = math.Round(percent)
+	}
+	return cores
 }
 
 // load reads /proc/loadavg, proc_loadavg(5).

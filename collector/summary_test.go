@@ -68,6 +68,36 @@ func TestSummaryOfAFixture(t *testing.T) {
 	check(t, "bytes sent", p.TransmitBytesPerSecond, 1000)
 }
 
+func TestPointsHaveTheCoresEveryTenSeconds(t *testing.T) {
+	f := newStage(t)
+	r := newSummaryReader(f.fs(), f.config(time.Second))
+	start := time.Now()
+	read := func(second float64) []float64 {
+		s := r.read(start.Add(time.Duration(second * float64(time.Second))))
+		return r.point(&s).Cores
+	}
+	if cores := read(0); cores != nil {
+		t.Errorf("the first point has cores, measured from nothing: %v", cores)
+	}
+	f.replace("proc/stat", "cpu0 500 100 250 4000 125", "cpu0 600 100 250 4000 125")
+	for second := range 9 {
+		if cores := read(float64(second) + 1); cores != nil {
+			t.Errorf("after %d s: cores %v", second+1, cores)
+		}
+	}
+	f.replace("proc/stat", "cpu0 600 100 250 4000 125", "cpu0 600 100 250 4050 150")
+	if cores, want := read(9.9), []float64{57, 0}; !slices.Equal(cores, want) { // 100 of 175
+		t.Errorf("after ten seconds, a little early: cores %v, want %v", cores, want)
+	}
+	f.replace("proc/stat", "cpu1 500 100 250 4000 125", "cpu1 510 100 250 4000 125")
+	if cores := read(11); cores != nil {
+		t.Errorf("a second later: cores %v", cores)
+	}
+	if cores, want := read(20), []float64{0, 100}; !slices.Equal(cores, want) {
+		t.Errorf("ten seconds later: cores %v, want %v", cores, want)
+	}
+}
+
 func TestSummaryTellsWhatItCannotRead(t *testing.T) {
 	f := newStage(t)
 	for _, name := range []string{"stat", "meminfo", "loadavg", "uptime", "pressure", "diskstats", "net", "self"} {

@@ -170,6 +170,7 @@ export interface Point {
 	writeBytesPerSecond: number
 	receiveBytesPerSecond: number
 	transmitBytesPerSecond: number
+	cores?: number[]
 }
 
 export interface HistoryReply {
