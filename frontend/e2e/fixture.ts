@@ -199,6 +199,9 @@ function point(i: number): Point {
     writeBytesPerSecond: 2e7 * wave(33) ** 4,
     receiveBytesPerSecond: 9e5 * wave(45),
     transmitBytesPerSecond: 3e5 * wave(21),
+    ...(i % 10 === 0
+      ? { cores: [40, 12, 20, 80].map((most, n) => most * wave(40 + n * 9, n)) }
+      : {}),
   }
 }
 

@@ -1,5 +1,7 @@
 import { asApiError } from './api'
 import type { Api } from './api'
+import { coresOf, CoresTrend } from './cores'
+import type { CoresMoment } from './cores'
 import type { Live, Watching } from './live.svelte'
 import type { HistoryReply, Point, Summary } from './wire.gen'
 
@@ -14,6 +16,8 @@ export class SummaryStore {
   now = $state.raw<Summary | null>(null)
   /** Oldest first. A gap in time is a gap in what is known. */
   points = $state.raw<readonly Moment[]>([])
+  /** How busy each core was, oldest first: a point every ten seconds. */
+  cores = $state.raw<readonly CoresMoment[]>([])
   /** Seconds between two readings. */
   interval = $state(1)
 
@@ -21,6 +25,7 @@ export class SummaryStore {
   #api: Api
   #watching: Watching | null = null
   #users = 0
+  #coresTrend = new CoresTrend()
 
   constructor(live: Live, api: Api) {
     this.#live = live
@@ -39,6 +44,7 @@ export class SummaryStore {
           if (missed > this.interval * 2500) void this.#catchUp()
           this.now = message
           this.#add([toPoint(message)])
+          this.cores = this.#coresTrend.add(Date.parse(message.time), message.cores)
         },
       },
     )
@@ -53,6 +59,8 @@ export class SummaryStore {
   forget() {
     this.now = null
     this.points = []
+    this.cores = []
+    this.#coresTrend = new CoresTrend()
   }
 
   async #catchUp() {
@@ -60,6 +68,8 @@ export class SummaryStore {
       const history = await this.#api.call<HistoryReply>('GET', '/summary/history')
       this.interval = history.interval
       this.#add(history.points)
+      this.cores = coresOf(history.points)
+      this.#coresTrend.begin(this.cores)
     } catch (error) {
       // The graphs then begin with what is pushed.
       asApiError(error)

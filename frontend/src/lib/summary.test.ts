@@ -110,6 +110,18 @@ describe('the summary', () => {
     expect(store.points).toHaveLength(901)
   })
 
+  it('has the trend of the cores from the history, and goes on with it', async () => {
+    history = [{ ...point(8), cores: [50, 0] }, point(9)]
+    store.use()
+    watcher.summary?.({ ...message(10), cores: [1, 2] })
+    await vi.waitFor(() => expect(store.cores).toEqual([{ at: start + 8000, busy: [50, 0] }]))
+    for (let i = 11; i <= 18; i++) watcher.summary?.({ ...message(i), cores: [10, 20] })
+    expect(store.cores).toHaveLength(2)
+    expect(store.cores[1]).toEqual({ at: start + 18_000, busy: [10, 20] })
+    store.forget()
+    expect(store.cores).toEqual([])
+  })
+
   it('adds up the interfaces but loopback', () => {
     store.use()
     watcher.summary?.(message(1))

@@ -3,6 +3,7 @@ export const overview = {
     up: (age: string) => `up ${age}`,
     nothing: 'None.',
     cores: (n: number) => (n === 1 ? '1 core' : `${n} cores`),
+    busiest: (core: number, share: string) => `busiest ${core}: ${share}`,
     tasks: {
       title: 'Tasks',
       total: 'total',
@@ -39,7 +40,6 @@ export const overview = {
       one: '1 min',
       five: '5 min',
       fifteen: '15 min',
-      line: (load: string) => `Load average ${load}`,
     },
     disk: {
       title: 'Disks',

@@ -5,6 +5,7 @@ export const overview: typeof en = {
     up: (age) => `已运行 ${age}`,
     nothing: '无。',
     cores: (n) => `${n} 个核心`,
+    busiest: (core, share) => `最忙 ${core}：${share}`,
     tasks: {
       title: '任务',
       total: '总数',
@@ -35,7 +36,6 @@ export const overview: typeof en = {
       one: '1 分钟',
       five: '5 分钟',
       fifteen: '15 分钟',
-      line: (load) => `平均负载 ${load}`,
     },
     disk: {
       title: '磁盘',
