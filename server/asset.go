@@ -31,10 +31,12 @@ type asset struct {
 	contentType string
 	etag        string
 	plain       []byte
+	brotli      []byte        // made when the app was built; nil where it was not
 	gzip        func() []byte // made when first asked for
 }
 
-// newAssets reads the whole app. The file system is the root of the built app, with index.html in it or not.
+// newAssets reads the whole app. The file system is the root of the built app, with index.html in it or not; NAME.br in it is the
+// file NAME, compressed.
 func newAssets(app fs.FS) (*assets, error) {
 	a := &assets{files: map[string]*asset{}}
 	sum := sha256.New()
@@ -45,6 +47,12 @@ func newAssets(app fs.FS) (*assets, error) {
 		body, err := fs.ReadFile(app, name)
 		if err != nil {
 			return err
+		}
+		if of, compressed := strings.CutSuffix(name, ".br"); compressed {
+			if file := a.files["/"+of]; file != nil { // a walk comes by NAME before NAME.br
+				file.brotli = body
+			}
+			return nil
 		}
 		sum.Write([]byte(name))
 		sum.Write(body)
@@ -100,9 +108,14 @@ func (a *assets) handle(c *fiber.Ctx) error {
 	if c.Get(fiber.HeaderIfNoneMatch) == file.etag {
 		return c.SendStatus(fiber.StatusNotModified)
 	}
+	accepts := c.Context().Request.Header.HasAcceptEncoding
+	if file.brotli != nil && accepts("br") {
+		c.Set(fiber.HeaderContentEncoding, "br")
+		return c.Send(file.brotli)
+	}
 	// Fonts and images are compressed already; a few hundred bytes are not worth it.
 	text := strings.HasPrefix(file.contentType, "text/") || strings.Contains(file.contentType, "json") || strings.HasSuffix(file.contentType, "svg+xml")
-	if text && len(file.plain) > 512 && c.Context().Request.Header.HasAcceptEncoding("gzip") {
+	if text && len(file.plain) > 512 && accepts("gzip") {
 		c.Set(fiber.HeaderContentEncoding, "gzip")
 		return c.Send(file.gzip())
 	}

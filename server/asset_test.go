@@ -14,9 +14,10 @@ import (
 func TestAssets(t *testing.T) {
 	page := "<!doctype html><title>app</title>" + strings.Repeat("<p>line</p>", 100)
 	a, err := newAssets(fstest.MapFS{
-		"index.html":       {Data: []byte(page)},
-		"assets/app-12.js": {Data: []byte("let x")},
-		".keep":            {},
+		"index.html":          {Data: []byte(page)},
+		"assets/app-12.js":    {Data: []byte("let x")},
+		"assets/app-12.js.br": {Data: []byte("let x, compressed")},
+		".keep":               {},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -35,6 +36,7 @@ func TestAssets(t *testing.T) {
 		{"a place in the app is the page", "GET", "/processes", 200, "no-cache", "text/html"},
 		{"a named asset lasts for ever", "GET", "/assets/app-12.js", 200, "immutable", "text/javascript"},
 		{"an unknown file", "GET", "/assets/app-13.js", 404, "", ""},
+		{"a compressed file by its own name", "GET", "/assets/app-12.js.br", 404, "", ""},
 		{"a dot file is not served", "GET", "/.keep", 404, "", ""},
 		{"another method", "POST", "/", 404, "", ""},
 	} {
@@ -48,6 +50,25 @@ func TestAssets(t *testing.T) {
 			}
 		})
 	}
+
+	t.Run("Brotli where it is understood", func(t *testing.T) {
+		for accept, want := range map[string][2]string{
+			"gzip, deflate, br, zstd": {"br", "let x, compressed"},
+			"gzip, deflate":           {"", "let x"}, // too short for gzip
+			"":                        {"", "let x"},
+		} {
+			req := httptest.NewRequest("GET", "/assets/app-12.js", nil)
+			req.Header.Set("Accept-Encoding", accept)
+			r, err := app.Test(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(r.Body)
+			if got := [2]string{r.Header.Get("Content-Encoding"), string(body)}; got != want || r.Header.Get("Vary") != "Accept-Encoding" {
+				t.Errorf("%q is answered by %q, varying by %q", accept, got, r.Header.Get("Vary"))
+			}
+		}
+	})
 
 	t.Run("gzip and ETag", func(t *testing.T) {
 		req := httptest.NewRequest("GET", "/", nil)
