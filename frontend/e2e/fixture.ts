@@ -376,6 +376,13 @@ export class Stage {
     }
   }
 
+  /** Pushes a reading of the host to whoever watches it. */
+  summary(summary: Summary) {
+    for (const watch of this.watches.values())
+      if (watch.topic === 'summary')
+        this.#send({ type: 'summary', view: watch.view, seq: ++watch.seq, ...summary })
+  }
+
   tell(operation: Operation, unseen: number) {
     this.#send({ type: 'operation', operation, unseen })
   }

@@ -198,6 +198,58 @@ describe('states', () => {
     expect(await page.locator('tbody tr').count()).toBeLessThan(80)
   })
 
+  it.each([
+    ['few', 4, 'light'],
+    ['some', 16, 'dark'],
+    ['many', 256, 'light'],
+  ] as const)(
+    '%s cores: each has its trend, and all are within the window',
+    async (_, n, colorScheme) => {
+      const busy = (at: number) => Array.from({ length: n }, (_, core) => (at + core * 7) % 100)
+      const { points, summary } = world()
+      const part = {
+        points: points.map((point, i) => (i % 10 === 0 ? { ...point, cores: busy(i) } : point)),
+        summary: { ...summary, cores: busy(900).with(n - 1, 99.5) },
+      }
+      const { page } = await staged('/', part, { colorScheme })
+      const cores = page.getByRole('region', { name: `${n} cores` })
+      expect(await cores.getByRole('listitem').count()).toBe(n)
+      await cores.getByText('99.5 %').first().waitFor()
+      if (n > 100) await cores.getByText(`busiest ${n - 1}: 99.5 %`).waitFor()
+      const trends = () =>
+        cores.locator('path').evaluateAll((all) => all.map((path) => path.getAttribute('d') ?? ''))
+      // Fifteen minutes, a step every ten seconds: until the history is there, only the reading of now.
+      await expect
+        .poll(async () => Math.min(...(await trends()).map((path) => path.split('L').length)))
+        .toBeGreaterThan(80)
+      expect(new Set(await trends()).size).toBeGreaterThan(n / 3)
+      const box = await cores.boundingBox()
+      expect((box?.y ?? 0) + (box?.height ?? 900)).toBeLessThan(900)
+      expect(await axe(page)).toEqual([])
+    },
+  )
+
+  it('a longer figure of the overview moves nothing', async () => {
+    const { page, stage } = await staged('/', {}, phone)
+    const below = page.getByRole('region', { name: 'Memory' })
+    const before = await below.boundingBox()
+    const { cpu } = stage.world.summary
+    const long = { us: 24.9, sy: 14.6, ni: 10.2, id: 10.1, wa: 10, hi: 10.1, si: 10.1, st: 10 }
+    for (const figures of [long, { ...cpu, us: 0, sy: 0, id: 100 }]) {
+      stage.summary({ ...stage.world.summary, cpu: figures })
+      await page
+        .getByRole('region', { name: 'CPU %' })
+        .getByText(/^(24.9|100.0)$/)
+        .waitFor()
+      expect(await below.boundingBox()).toEqual(before)
+    }
+    const { inner, outer } = await page.evaluate(() => ({
+      inner: document.documentElement.scrollWidth,
+      outer: innerWidth,
+    }))
+    expect(inner).toBeLessThanOrEqual(outer)
+  })
+
   it('hostile names are text', async () => {
     const { page } = await staged('/processes?q=mallory')
     await page.getByRole('cell', { name: '<b>bold</b>' }).first().waitFor()
