@@ -192,6 +192,9 @@ func (s *Server) guard(r route) fiber.Handler {
 			if session == nil {
 				return errSignIn()
 			}
+			if !r.enrolling && s.mustEnrol(session.Username) {
+				return errMustEnrol(session.Role)
+			}
 			if err := s.demand(session, r.access, r.confirm); err != nil {
 				return err
 			}

@@ -52,10 +52,12 @@ type account struct {
 	CreatedAt       time.Time `json:"createdAt"`
 	PasswordChanged time.Time `json:"passwordChanged"`
 	LastLogin       time.Time `json:"lastLogin"` // zero: never
+	// SecondFactor is nil where there is none.
+	SecondFactor *secondFactor `json:"secondFactor,omitempty"`
 }
 
 func (a account) row() UserRow {
-	row := UserRow{Name: a.Name, Role: a.Role, CreatedAt: a.CreatedAt, PasswordChanged: a.PasswordChanged}
+	row := UserRow{Name: a.Name, Role: a.Role, CreatedAt: a.CreatedAt, PasswordChanged: a.PasswordChanged, SecondFactor: a.SecondFactor != nil}
 	if !a.LastLogin.IsZero() {
 		row.LastLogin = &a.LastLogin
 	}
@@ -73,7 +75,8 @@ type Accounts struct {
 	nobody  string // a hash that no password has
 	changed func() // called after a role, a password or an account is no longer what it was
 
-	writing sync.Mutex // one change at a time
+	writing sync.Mutex       // one change at a time
+	spent   map[string]int64 // by secret, the newest time step of which a code was taken, stored or not; only change touches it
 	mu      sync.RWMutex
 	all     map[string]account
 }
@@ -82,7 +85,7 @@ type Accounts struct {
 func newAccounts(db *bbolt.DB, log operationLog, logger *slog.Logger, now func() time.Time, cost hashCost) (*Accounts, error) {
 	a := &Accounts{
 		db: db, log: log, logger: logger, now: func() time.Time { return now().Round(0).UTC() },
-		hasher: newHasher(cost), changed: func() {}, all: map[string]account{},
+		hasher: newHasher(cost), changed: func() {}, spent: map[string]int64{}, all: map[string]account{},
 	}
 	a.nobody = a.hasher.nobodysHash()
 	err := db.View(func(tx *bbolt.Tx) error {

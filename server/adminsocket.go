@@ -34,8 +34,8 @@ const (
 	maxSocketPath = 107 // bytes, unix(7)
 )
 
-// AdminRequest is what the command line asks of a running server: list, add, passwd, role or remove of accounts, or
-// log.verify, or backup; and what that needs.
+// AdminRequest is what the command line asks of a running server: list, add, passwd, role, remove-second-factor or remove of
+// accounts, or log.verify, or backup; and what that needs.
 type AdminRequest struct {
 	Do       string         `json:"do"`
 	Name     string         `json:"name,omitempty"`
@@ -114,6 +114,8 @@ func (a *Accounts) administer(by Actor, r AdminRequest) ([]UserRow, error) {
 		_, err = a.Update(by, r.Name, &r.Role, nil)
 	case "remove":
 		err = a.Remove(by, r.Name)
+	case "remove-second-factor":
+		_, err = a.disable(by, r.Name, a.changed)
 	default:
 		err = refuse(codeInvalid, "cannot do %q", r.Do)
 	}

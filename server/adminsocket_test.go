@@ -35,6 +35,8 @@ var adminSteps = []adminStep{
 	{AdminRequest{Do: "role", Name: "cid", Role: Operator}, codeNotFound},
 	{AdminRequest{Do: "passwd", Name: "bob", Password: newTestPassword}, "ann admin, bob operator"},
 	{AdminRequest{Do: "passwd", Name: "bob"}, codeInvalid},
+	{AdminRequest{Do: "remove-second-factor", Name: "bob"}, codeNotFound},
+	{AdminRequest{Do: "remove-second-factor", Name: "cid"}, codeNotFound},
 	{AdminRequest{Do: "remove", Name: "ann"}, codeConflict},
 	{AdminRequest{Do: "remove", Name: "bob"}, "ann admin"},
 	{AdminRequest{Do: "remove", Name: "bob"}, codeNotFound},

@@ -39,6 +39,9 @@ func (d devices) knows(token string, of account) (key string, known bool) {
 	if err != nil || text == nil || json.Unmarshal(text, &one) != nil {
 		return "", false
 	}
+	if of.SecondFactor != nil && one.Since.Before(of.SecondFactor.Since) { // the password was enough then
+		return "", false
+	}
 	return key, one.Username == of.Name && one.Account.Equal(of.CreatedAt)
 }
 

@@ -11,7 +11,9 @@
 // Accounts (account.go) and sessions (session.go) are in memory and, before a change counts, in the database. A session
 // holds to the stamp of its account, which each new role or password replaces, so that no session outlives what it was
 // opened with, not even when the program ends in between; whatever ends a session also has the hub hang up on its sockets.
-// Every password is checked in one place, Server.checkPassword, behind the throttle. The first account is made with the
+// Every password is checked in one place, Server.tryPassword, behind the throttle, and every code of a second factor (otp.go,
+// factor.go) in another, Server.checkCode, once the password was right. Whose role needs a second factor (Config.SecondFactor) can use
+// the routes for setting one up, and nothing else, before there is one: guard asks at each request. The first account is made with the
 // set-up token (setup.go), others by administrators or by the command line, which reaches a running server through the
 // admin socket (adminsocket.go) and does the same by itself where none runs.
 //

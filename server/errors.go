@@ -34,6 +34,7 @@ type Error struct {
 	Message    string
 	Position   *int          // in a query, see ErrorBody
 	RetryAfter time.Duration // of too_many: when to come back
+	NeedsCode  bool          // of unauthenticated, see ErrorBody
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -125,9 +126,9 @@ func writeError(ctx *fasthttp.RequestCtx, logger *slog.Logger, err error) {
 	if e.RetryAfter > 0 {
 		ctx.Response.Header.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(e.RetryAfter.Seconds())))
 	}
-	body, err := json.Marshal(ErrorReply{ErrorBody{Code: e.Code, Message: e.Message, Position: e.Position}})
+	body, err := json.Marshal(ErrorReply{ErrorBody{Code: e.Code, Message: e.Message, Position: e.Position, SecondFactor: e.NeedsCode}})
 	if err != nil {
-		panic(err) // three plain fields
+		panic(err) // plain fields
 	}
 	ctx.Response.ResetBody()
 	ctx.Response.Header.Del(fiber.HeaderContentEncoding)

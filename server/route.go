@@ -24,6 +24,7 @@ type route struct {
 	method, path string // path is below /api/v1
 	access       access
 	confirm      bool // the password must have been given in the last five minutes
+	enrolling    bool // also for who must set up a second factor first
 	socket       bool // a GET that becomes a WebSocket: it needs an Origin of ours
 	query        bool // handle reads query parameters; elsewhere there may be none
 	handle       fiber.Handler
@@ -34,15 +35,21 @@ func (s *Server) routes() []route {
 	return []route{
 		{method: fiber.MethodPost, path: setupPath, access: anybody, handle: s.setUp},
 		{method: fiber.MethodPost, path: "/session", access: anybody, handle: s.signIn},
-		{method: fiber.MethodGet, path: "/session", access: forViewer, handle: s.showSession},
-		{method: fiber.MethodDelete, path: "/session", access: forViewer, handle: s.signOut},
-		{method: fiber.MethodPost, path: "/session/confirm", access: forViewer, handle: s.confirmPassword},
+		{method: fiber.MethodGet, path: "/session", access: forViewer, enrolling: true, handle: s.showSession},
+		{method: fiber.MethodDelete, path: "/session", access: forViewer, enrolling: true, handle: s.signOut},
+		{method: fiber.MethodPost, path: "/session/confirm", access: forViewer, enrolling: true, handle: s.confirmPassword},
+		{method: fiber.MethodGet, path: "/second-factor", access: forViewer, enrolling: true, handle: s.showFactor},
+		{method: fiber.MethodPost, path: "/second-factor", access: forViewer, confirm: true, enrolling: true, handle: s.enrol},
+		{method: fiber.MethodPost, path: "/second-factor/activate", access: forViewer, confirm: true, enrolling: true, handle: s.activateFactor},
+		{method: fiber.MethodPost, path: "/second-factor/disable", access: forViewer, confirm: true, handle: s.disableFactor},
+		{method: fiber.MethodPost, path: "/second-factor/recovery-codes", access: forViewer, confirm: true, handle: s.renewRecoveryCodes},
 		{method: fiber.MethodGet, path: "/sessions", access: forViewer, handle: s.listSessions},
 		{method: fiber.MethodDelete, path: "/sessions/:id", access: forViewer, handle: s.endSession}, // another's: an administrator
 		{method: fiber.MethodGet, path: "/users", access: forAdmin, confirm: true, handle: s.listUsers},
 		{method: fiber.MethodPost, path: "/users", access: forAdmin, confirm: true, handle: s.addUser},
 		{method: fiber.MethodPatch, path: "/users/:name", access: forViewer, handle: s.changeUser}, // but one's own password: an administrator, confirmed
 		{method: fiber.MethodDelete, path: "/users/:name", access: forAdmin, confirm: true, handle: s.removeUser},
+		{method: fiber.MethodDelete, path: "/users/:name/second-factor", access: forAdmin, confirm: true, handle: s.removeFactor},
 		{method: fiber.MethodGet, path: "/host", access: forViewer, handle: s.showHost},
 		{method: fiber.MethodGet, path: "/summary", access: forViewer, handle: s.showSummary},
 		{method: fiber.MethodGet, path: "/summary/history", access: forViewer, handle: s.showHistory},

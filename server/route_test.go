@@ -29,6 +29,14 @@ var expectedRules = map[string]string{
 	"PATCH /users/:name":    "viewer", // one's own password; TestChangeUser has the rest
 	"DELETE /users/:name":   "admin, confirmed",
 
+	"GET /second-factor":                  "viewer",
+	"POST /second-factor":                 "viewer, confirmed",
+	"POST /second-factor/activate":        "viewer, confirmed",
+	"POST /second-factor/disable":         "viewer, confirmed",
+	"POST /second-factor/recovery-codes":  "viewer, confirmed",
+	"DELETE /users/:name/second-factor":   "admin, confirmed",
+	"DELETE /users/another/second-factor": "admin, confirmed",
+
 	"GET /host":                    "viewer",
 	"GET /summary":                 "viewer",
 	"GET /summary/history":         "viewer",
@@ -105,7 +113,7 @@ func TestEveryRouteAndTopicHasItsRule(t *testing.T) {
 				t.Fatal(err)
 			}
 			want["topic "+watch.Topic] = rule
-		} else if body == "" && !strings.Contains(path, "?") {
+		} else if body == "" && !strings.Contains(path, "?") && !strings.Contains(path, "another") {
 			want[request] = rule
 		}
 	}

@@ -42,13 +42,15 @@ type Config struct {
 	Services  ServiceLister
 	Control   Controller
 	Commands  bool // administrators may run commands
-	Host      HostReader
-	Processes ProcessReader
-	App       fs.FS    // the built browser app
-	PublicURL *url.URL // optional: where a reverse proxy shows this server
-	TLS       bool     // the listener speaks TLS
-	Logger    *slog.Logger
-	Now       func() time.Time // the wall clock
+	// SecondFactor names the roles that may do nothing without a second factor; none by default.
+	SecondFactor []Role
+	Host         HostReader
+	Processes    ProcessReader
+	App          fs.FS    // the built browser app
+	PublicURL    *url.URL // optional: where a reverse proxy shows this server
+	TLS          bool     // the listener speaks TLS
+	Logger       *slog.Logger
+	Now          func() time.Time // the wall clock
 	// Elapsed is the time since some moment, sleep of the machine counted: a clock that nobody sets.
 	Elapsed func() time.Duration
 

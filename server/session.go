@@ -40,6 +40,8 @@ type Session struct {
 	key     string    // of the store: the SHA-256 of the token, in hex
 	savedAt time.Time // LastUsed as stored
 	unsaved string    // why the store does not have it as it is, "" if it does
+	// enrolling is the secret of a second factor that is being set up; in memory until a right code is given.
+	enrolling string
 }
 
 // expiresAt is when the session ends unless it is used before.
@@ -55,14 +57,6 @@ func (s *Session) expiresAt() time.Time {
 func (s *Session) over(now time.Time) bool {
 	const future = 5 * time.Minute
 	return !now.Before(s.expiresAt()) || s.CreatedAt.After(now.Add(future)) || s.LastUsed.After(now.Add(future)) || s.PasswordAt.After(now.Add(future))
-}
-
-func (s *Session) reply() SessionReply {
-	r := SessionReply{Username: s.Username, Role: s.Role, ExpiresAt: s.expiresAt()}
-	if s.unsaved != "" {
-		r.Warning = "this session is kept in memory only, and ends when topdeck does: " + s.unsaved
-	}
-	return r
 }
 
 // sessions knows who is signed in. They are in memory and, by the hash of their tokens, in a store that outlives the
@@ -250,6 +244,18 @@ func (s *sessions) confirmed(id string) error {
 	one.PasswordAt = s.now()
 	s.mu.Unlock()
 	s.save(id)
+	return nil
+}
+
+// enrol keeps the secret of a second factor to be.
+func (s *sessions) enrol(id, secret string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one := s.byID[id]
+	if one == nil {
+		return errSignIn()
+	}
+	one.enrolling = secret
 	return nil
 }
 

@@ -15,6 +15,11 @@ const (
 
 func errSignIn() error { return refuse(codeUnauthenticated, "sign in first") }
 
+// errNeedsCode refuses a sign-in whose password is right.
+func errNeedsCode(message string) *Error {
+	return &Error{Code: codeUnauthenticated, NeedsCode: true, Message: message}
+}
+
 // sessionOf is who sent the request. It is nil only on routes for anybody.
 func sessionOf(c *fiber.Ctx) *Session {
 	session, _ := c.Locals(localSession).(*Session)
@@ -81,9 +86,25 @@ func (s *Server) enter(c *fiber.Ctx, one account) *Session {
 	return session
 }
 
-// checkPassword finds out whether it is the account's, as often as the throttle lets one try. A wrong one is recorded and
-// refused with wrong.
-func (s *Server) checkPassword(c *fiber.Ctx, name, password string, wrong *Error) (account, error) {
+// goOn is what is called when an account of one's own is no longer what it was: all its sessions end, but the browser that
+// did it comes back with the one that enter makes.
+func (s *Server) goOn(session *Session) func() {
+	return func() {
+		s.hub.reconnect(session.ID)
+		s.accounts.changed()
+	}
+}
+
+func (s *Server) sessionReply(session *Session) SessionReply {
+	r := SessionReply{Username: session.Username, Role: session.Role, ExpiresAt: session.expiresAt(), MustEnrol: s.mustEnrol(session.Username)}
+	if session.unsaved != "" {
+		r.Warning = "this session is kept in memory only, and ends when topdeck does: " + session.unsaved
+	}
+	return r
+}
+
+// admit lets one try a password or a code of an account, as often as the throttle does.
+func (s *Server) admit(c *fiber.Ctx, name string) (*attempt, urgency, error) {
 	key, device, by := name, s.deviceOf(c, name), actorOf(c)
 	if !userName.MatchString(name) {
 		key = ""
@@ -97,7 +118,7 @@ func (s *Server) checkPassword(c *fiber.Ctx, name, password string, wrong *Error
 	}
 	if attempt == nil {
 		s.accounts.denied(name, by, "too many attempts")
-		return account{}, tooMany("too many wrong passwords", wait)
+		return nil, suspect, tooMany("too many wrong passwords", wait)
 	}
 	how := suspect
 	switch {
@@ -106,24 +127,43 @@ func (s *Server) checkPassword(c *fiber.Ctx, name, password string, wrong *Error
 	case attempt.first:
 		how = fresh
 	}
+	return attempt, how, nil
+}
+
+// tryPassword finds out whether it is the account's. A wrong one is recorded and refused with wrong; a right one leaves the attempt
+// to the caller.
+func (s *Server) tryPassword(c *fiber.Ctx, name, password string, wrong *Error) (account, *attempt, error) {
+	attempt, how, err := s.admit(c, name)
+	if err != nil {
+		return account{}, nil, err
+	}
 	one, right, err := s.accounts.verify(how, name, password)
 	switch {
 	case err != nil:
 		attempt.unchecked()
-		return account{}, err
+		return account{}, nil, err
 	case !right:
-		s.accounts.denied(name, by, "wrong user name or password")
-		return account{}, wrong
+		s.accounts.denied(name, actorOf(c), "wrong user name or password")
+		return account{}, nil, wrong
 	}
-	attempt.right()
-	return one, nil
+	return one, attempt, nil
 }
 
-// signIn answers POST /session.
+// checkPassword is tryPassword where the password is all that there is to give.
+func (s *Server) checkPassword(c *fiber.Ctx, name, password string, wrong *Error) (account, error) {
+	one, attempt, err := s.tryPassword(c, name, password, wrong)
+	if err == nil {
+		attempt.right()
+	}
+	return one, err
+}
+
+// signIn answers POST /session. That an account has a second factor is told to nobody but who gives the right password.
 func (s *Server) signIn(c *fiber.Ctx) error {
 	var body struct {
 		Username string `json:"username"`
 		Password string `json:"password"`
+		Code     string `json:"code"` // of the app, or a recovery code
 	}
 	if err := decode(c, &body); err != nil {
 		return err
@@ -131,19 +171,30 @@ func (s *Server) signIn(c *fiber.Ctx) error {
 	if body.Username == "" || body.Password == "" {
 		return refuse(codeInvalid, "username and password are needed")
 	}
-	one, err := s.checkPassword(c, body.Username, body.Password, refuse(codeUnauthenticated, "the user name or the password is wrong"))
+	one, attempt, err := s.tryPassword(c, body.Username, body.Password, refuse(codeUnauthenticated, "the user name or the password is wrong"))
 	if err != nil {
 		return err
+	}
+	switch {
+	case one.SecondFactor == nil:
+		attempt.right()
+	case plainCode(body.Code) == "":
+		attempt.unchecked() // neither a failure nor a success, which would have earlier wrong codes forgotten
+		return errNeedsCode("a code of the second factor is needed, or a recovery code")
+	default:
+		if err := s.checkCode(c, one, body.Code, attempt, errNeedsCode(errWrongCode.Error())); err != nil {
+			return err
+		}
 	}
 	session := s.enter(c, one)
 	s.accounts.signedIn(one.Name)
 	s.accounts.record("session.login", Actor{Name: one.Name, Source: sourceOf(c)}, one.Name, "signed in as "+string(one.Role))
-	return c.JSON(session.reply())
+	return c.JSON(s.sessionReply(session))
 }
 
 // showSession answers GET /session.
 func (s *Server) showSession(c *fiber.Ctx) error {
-	return c.JSON(sessionOf(c).reply())
+	return c.JSON(s.sessionReply(sessionOf(c)))
 }
 
 // signOut answers DELETE /session.
@@ -156,7 +207,8 @@ func (s *Server) signOut(c *fiber.Ctx) error {
 	return c.SendStatus(fiber.StatusNoContent)
 }
 
-// confirmPassword answers POST /session/confirm.
+// confirmPassword answers POST /session/confirm. The password is enough: a code was given to open the session, and what this guards
+// against is somebody at a browser that was left alone. What would weaken the second factor itself asks for a code of its own.
 func (s *Server) confirmPassword(c *fiber.Ctx) error {
 	var body struct {
 		Password string `json:"password"`

@@ -94,5 +94,5 @@ func (s *Server) setUp(c *fiber.Ctx) error {
 	s.accounts.record("setup.done", Actor{Name: one.Name, Source: sourceOf(c)}, one.Name, "topdeck was set up; "+one.Name+" is its first administrator")
 	session := s.enter(c, one)
 	s.accounts.signedIn(one.Name)
-	return c.Status(fiber.StatusCreated).JSON(session.reply())
+	return c.Status(fiber.StatusCreated).JSON(s.sessionReply(session))
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -19,6 +20,8 @@ var (
 	accountPace = pace{free: 3, max: 5 * time.Minute} // one account from one address
 	// Behind a proxy everybody has one address, so that one waits less.
 	addressPace = pace{free: 20, max: 30 * time.Second}
+	// The six digits of one account, from anywhere: of 300 guesses a day one is right in three years.
+	codePace = pace{free: 10, max: 5 * time.Minute}
 )
 
 // maxThrottled bounds the table of who failed of late.
@@ -30,7 +33,7 @@ const maxThrottled = 10_000
 type throttle struct {
 	now func() time.Time
 	mu  sync.Mutex
-	// Keys are a pair of account and address, an empty account and an address, or a device and no address.
+	// Keys are a pair of account and address, an empty account and an address, or a device, or the codes of an account, and no address.
 	failures map[[2]string]*failures
 }
 
@@ -49,6 +52,7 @@ func newThrottle(now func() time.Time) *throttle {
 type attempt struct {
 	t     *throttle
 	keys  [][2]string // the account's or the device's first
+	until []time.Time // what the failure of each had to wait for
 	first bool        // nobody had failed from there of late
 }
 
@@ -62,6 +66,14 @@ func (t *throttle) admit(account, address string) (*attempt, time.Duration) {
 func (t *throttle) admitDevice(device string) (*attempt, time.Duration) {
 	return t.admitBy([2]string{"device " + device, ""})
 }
+
+// admitCode is admit for a code of an account's second factor.
+func (t *throttle) admitCode(account string) (*attempt, time.Duration) {
+	return t.admitBy([2]string{codesOf + account, ""})
+}
+
+// codesOf begins the key of an account's codes.
+const codesOf = "codes of "
 
 func (t *throttle) admitBy(keys ...[2]string) (*attempt, time.Duration) {
 	a := &attempt{t: t, keys: keys, first: true}
@@ -81,25 +93,35 @@ func (t *throttle) admitBy(keys ...[2]string) (*attempt, time.Duration) {
 		f := t.at(key, paceOf(key), now)
 		f.fail(paceOf(key), now)
 		t.failures[key] = f
+		a.until = append(a.until, f.until)
 	}
 	t.bound(now)
 	return a, 0
 }
 
 func paceOf(key [2]string) pace {
-	if key[0] == "" {
+	switch {
+	case key[0] == "":
 		return addressPace
+	case strings.HasPrefix(key[0], codesOf):
+		return codePace
 	}
 	return accountPace
 }
+
+// none is an attempt that counts nowhere.
+func (a *attempt) none() *attempt { return &attempt{t: a.t} }
 
 // right forgets the failures of the account from there, and takes this one back from the address.
 func (a *attempt) right() {
 	a.t.mu.Lock()
 	defer a.t.mu.Unlock()
-	delete(a.t.failures, a.keys[0])
-	for _, key := range a.keys[1:] {
-		a.t.takeBack(key)
+	for i, key := range a.keys {
+		if i == 0 {
+			delete(a.t.failures, key)
+		} else {
+			a.t.takeBack(key, a.until[i])
+		}
 	}
 }
 
@@ -107,15 +129,18 @@ func (a *attempt) right() {
 func (a *attempt) unchecked() {
 	a.t.mu.Lock()
 	defer a.t.mu.Unlock()
-	for _, key := range a.keys {
-		a.t.takeBack(key)
+	for i, key := range a.keys {
+		a.t.takeBack(key, a.until[i])
 	}
 }
 
-func (t *throttle) takeBack(key [2]string) {
+// takeBack takes a failure back, and the wait that it brought; what failed since has its own.
+func (t *throttle) takeBack(key [2]string, until time.Time) {
 	if f := t.failures[key]; f != nil {
 		f.count--
-		f.until = time.Time{}
+		if f.until.Equal(until) {
+			f.until = time.Time{}
+		}
 	}
 }
 

@@ -60,13 +60,11 @@ func (s *Server) changeUser(c *fiber.Ctx) error {
 	} else if body.CurrentPassword != nil {
 		return refuse(codeInvalid, "currentPassword goes with your own new password only")
 	}
-	goesOn := own && body.Password != nil
-	one, err := s.accounts.update(actorOf(c), name, body.Role, body.Password, func() {
-		if goesOn {
-			s.hub.reconnect(session.ID)
-		}
-		s.accounts.changed()
-	})
+	goesOn, changed := own && body.Password != nil, s.accounts.changed
+	if goesOn {
+		changed = s.goOn(session)
+	}
+	one, err := s.accounts.update(actorOf(c), name, body.Role, body.Password, changed)
 	if err != nil {
 		return err
 	}

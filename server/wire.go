@@ -21,14 +21,39 @@ type ErrorBody struct {
 	Message string `json:"message"`
 	// Position is where in a query the trouble starts, in characters (UTF-16 code units) from 0; absent elsewhere.
 	Position *int `json:"position,omitempty"`
+	// SecondFactor tells, of a sign-in, that the password is right and a right code must come with it.
+	SecondFactor bool `json:"secondFactor,omitempty"`
 }
 
-// SessionReply tells who is signed in. Warning says why the session is in memory only; empty when it is stored.
+// SessionReply tells who is signed in. Warning says why the session is in memory only; empty when it is stored. With MustEnrol the
+// session can do nothing but set up a second factor, which the role needs.
 type SessionReply struct {
 	Username  string    `json:"username"`
 	Role      Role      `json:"role"`
 	ExpiresAt time.Time `json:"expiresAt"`
+	MustEnrol bool      `json:"mustEnrol"`
 	Warning   string    `json:"warning,omitempty"`
+}
+
+// SecondFactorReply answers GET /second-factor. RecoveryCodes is how many are left; Required, that the role needs one.
+type SecondFactorReply struct {
+	Active        bool       `json:"active"`
+	Required      bool       `json:"required"`
+	Since         *time.Time `json:"since"`
+	RecoveryCodes int        `json:"recoveryCodes"`
+}
+
+// EnrolmentReply answers POST /second-factor, once: the secret in base32, the same as an otpauth:// URI, and that as a QR code,
+// a string for each row, in which 1 is dark.
+type EnrolmentReply struct {
+	Secret string   `json:"secret"`
+	URI    string   `json:"uri"`
+	QR     []string `json:"qr"`
+}
+
+// RecoveryCodesReply tells new recovery codes, once.
+type RecoveryCodesReply struct {
+	RecoveryCodes []string `json:"recoveryCodes"`
 }
 
 // SessionRow is one session in a list. ID is not the token and opens nothing.
@@ -56,6 +81,7 @@ type UserRow struct {
 	CreatedAt       time.Time  `json:"createdAt"`
 	PasswordChanged time.Time  `json:"passwordChanged"`
 	LastLogin       *time.Time `json:"lastLogin"`
+	SecondFactor    bool       `json:"secondFactor"`
 }
 
 // UsersReply answers GET /users.

@@ -210,7 +210,7 @@ export function world(part: Partial<World> = {}): World {
   const points = Array.from({ length: 900 }, (_, i) => point(i + 1))
   const last = points[899] as Point
   return {
-    session: { username: 'ada', role: 'admin', expiresAt: iso(-1800) },
+    session: { username: 'ada', role: 'admin', expiresAt: iso(-1800), mustEnrol: false },
     setUp: true,
     processes: Array.from({ length: 230 }, (_, i) => process(i)),
     sockets: Array.from({ length: 60 }, (_, i) => socket(i)),
@@ -544,6 +544,8 @@ export class Stage {
             },
           ],
         }
+      case '/second-factor':
+        return { active: false, required: false, since: null, recoveryCodes: 0 }
       case '/users':
         return {
           users: [
@@ -553,6 +555,7 @@ export class Stage {
               createdAt: iso(9e6),
               passwordChanged: iso(9e5),
               lastLogin: iso(4000),
+              secondFactor: true,
             },
             {
               name: 'grace',
@@ -560,6 +563,7 @@ export class Stage {
               createdAt: iso(8e6),
               passwordChanged: iso(8e6),
               lastLogin: null,
+              secondFactor: false,
             },
           ],
         }

@@ -4,6 +4,7 @@ export interface ErrorBody {
 	code: string
 	message: string
 	position?: number
+	secondFactor?: boolean
 }
 
 export interface ErrorReply {
@@ -14,7 +15,25 @@ export interface SessionReply {
 	username: string
 	role: 'viewer' | 'operator' | 'admin'
 	expiresAt: string
+	mustEnrol: boolean
 	warning?: string
+}
+
+export interface SecondFactorReply {
+	active: boolean
+	required: boolean
+	since: string | null
+	recoveryCodes: number
+}
+
+export interface EnrolmentReply {
+	secret: string
+	uri: string
+	qr: string[]
+}
+
+export interface RecoveryCodesReply {
+	recoveryCodes: string[]
 }
 
 export interface SessionRow {
@@ -39,6 +58,7 @@ export interface UserRow {
 	createdAt: string
 	passwordChanged: string
 	lastLogin: string | null
+	secondFactor: boolean
 }
 
 export interface UsersReply {
