@@ -145,6 +145,8 @@ func TestRefusalsAreOneLineThatSaysWhatToDo(t *testing.T) {
 		{"key without certificate", []string{"serve", "--data", data(), "--tls-key", "x"}, 2, []string{"--tls-cert"}},
 		{"certificate that is none", []string{"serve", "--data", data(), "--tls-key", plain, "--tls-cert", plain}, 1, []string{"cannot use the TLS certificate"}},
 		{"commands on demand", []string{"serve", "--data", data(), "--commands", "some"}, 2, []string{"--commands", "off"}},
+		{"a second factor for a role that is none", []string{"serve", "--data", data(), "--second-factor", "admin,root"}, 2, []string{"--second-factor", "role must be"}},
+		{"configuration of a second factor for nobody", []string{"serve", "--config", file(`{"second-factor":"admin,"}`)}, 2, []string{"second-factor", "role must be"}},
 		{"public URL with a path", []string{"serve", "--data", data(), "--public-url", "https://a.example/deck"}, 2, []string{"--public-url"}},
 		{"data folder that is a file", []string{"serve", "--data", plain}, 1, []string{plain}},
 		{"data folder that cannot be made", []string{"serve", "--data", "/proc/topdeck"}, 1, []string{"/proc/topdeck"}},

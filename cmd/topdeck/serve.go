@@ -32,18 +32,19 @@ const closeTime = 5 * time.Second
 const minLogCount = 1000
 
 type serveCmd struct {
-	Listen      string        `default:"127.0.0.1:7373" env:"TOPDECK_LISTEN" placeholder:"ADDRESS:PORT" help:"Where to listen; any address but loopback gets TLS."`
-	Data        string        `env:"TOPDECK_DATA" placeholder:"DIR" help:"Data folder (default: $STATE_DIRECTORY, else $XDG_STATE_HOME/topdeck)."`
-	Interval    time.Duration `default:"1s" env:"TOPDECK_INTERVAL" help:"Time between samples, 100ms to 60s."`
-	TLSCert     string        `name:"tls-cert" env:"TOPDECK_TLS_CERT" placeholder:"FILE" help:"TLS certificate, PEM."`
-	TLSKey      string        `name:"tls-key" env:"TOPDECK_TLS_KEY" placeholder:"FILE" help:"Its key, PEM."`
-	PublicURL   string        `name:"public-url" env:"TOPDECK_PUBLIC_URL" placeholder:"URL" help:"Where a reverse proxy shows this server, such as https://deck.example.org."`
-	Commands    string        `default:"any" enum:"any,off" env:"TOPDECK_COMMANDS" placeholder:"any|off" help:"Whether administrators may run commands on this host: any or off."`
-	LogMaxAge   retention     `name:"log-max-age" default:"400d" env:"TOPDECK_LOG_MAX_AGE" placeholder:"AGE" help:"Age after which records leave the operation log, such as 400d or 36h; 0 keeps all."`
-	LogMaxCount int           `name:"log-max-count" default:"1000000" env:"TOPDECK_LOG_MAX_COUNT" placeholder:"N" help:"How many records the operation log keeps; 0 keeps all."`
-	Source      string        `default:"auto" enum:"auto,bpf,proc" env:"TOPDECK_SOURCE" placeholder:"auto|bpf|proc" help:"Where to read processes from: the kernel's tasks by BPF, /proc, or the best that can be had."`
-	Pprof       string        `env:"TOPDECK_PPROF" placeholder:"ADDRESS:PORT" help:"Serve Go profiles of this program there; a loopback address such as 127.0.0.1:6060."`
-	Config      string        `env:"TOPDECK_CONFIG" placeholder:"FILE" help:"JSON file with values for these flags (default: ${config})."`
+	Listen       string        `default:"127.0.0.1:7373" env:"TOPDECK_LISTEN" placeholder:"ADDRESS:PORT" help:"Where to listen; any address but loopback gets TLS."`
+	Data         string        `env:"TOPDECK_DATA" placeholder:"DIR" help:"Data folder (default: $STATE_DIRECTORY, else $XDG_STATE_HOME/topdeck)."`
+	Interval     time.Duration `default:"1s" env:"TOPDECK_INTERVAL" help:"Time between samples, 100ms to 60s."`
+	TLSCert      string        `name:"tls-cert" env:"TOPDECK_TLS_CERT" placeholder:"FILE" help:"TLS certificate, PEM."`
+	TLSKey       string        `name:"tls-key" env:"TOPDECK_TLS_KEY" placeholder:"FILE" help:"Its key, PEM."`
+	PublicURL    string        `name:"public-url" env:"TOPDECK_PUBLIC_URL" placeholder:"URL" help:"Where a reverse proxy shows this server, such as https://deck.example.org."`
+	Commands     string        `default:"any" enum:"any,off" env:"TOPDECK_COMMANDS" placeholder:"any|off" help:"Whether administrators may run commands on this host: any or off."`
+	SecondFactor roles         `name:"second-factor" env:"TOPDECK_SECOND_FACTOR" placeholder:"ROLE,…" help:"Roles whose accounts must set up a second factor (TOTP) before they may do anything, such as admin,operator."`
+	LogMaxAge    retention     `name:"log-max-age" default:"400d" env:"TOPDECK_LOG_MAX_AGE" placeholder:"AGE" help:"Age after which records leave the operation log, such as 400d or 36h; 0 keeps all."`
+	LogMaxCount  int           `name:"log-max-count" default:"1000000" env:"TOPDECK_LOG_MAX_COUNT" placeholder:"N" help:"How many records the operation log keeps; 0 keeps all."`
+	Source       string        `default:"auto" enum:"auto,bpf,proc" env:"TOPDECK_SOURCE" placeholder:"auto|bpf|proc" help:"Where to read processes from: the kernel's tasks by BPF, /proc, or the best that can be had."`
+	Pprof        string        `env:"TOPDECK_PPROF" placeholder:"ADDRESS:PORT" help:"Serve Go profiles of this program there; a loopback address such as 127.0.0.1:6060."`
+	Config       string        `env:"TOPDECK_CONFIG" placeholder:"FILE" help:"JSON file with values for these flags (default: ${config})."`
 }
 
 // BeforeResolve lets kong take what the command line and the environment did not give from the configuration file.
@@ -135,7 +136,7 @@ func (s *serveCmd) Run(std streams) error {
 	}
 	srv, err := server.New(server.Config{
 		DB: db, DataDir: dir, Collector: watch, Host: collector.NewHostReader(collector.HostConfig{Source: watch.Source}), Processes: details,
-		Log: log, Services: manager, Control: manager, Commands: s.Commands == "any", App: app, PublicURL: public, TLS: tlsConfig != nil, Logger: logger, Now: time.Now, Elapsed: sinceBoot,
+		Log: log, Services: manager, Control: manager, Commands: s.Commands == "any", SecondFactor: s.SecondFactor, App: app, PublicURL: public, TLS: tlsConfig != nil, Logger: logger, Now: time.Now, Elapsed: sinceBoot,
 	})
 	if err != nil {
 		return err

@@ -27,6 +27,8 @@ type userCmd struct {
 	Passwd userPasswd `cmd:"" help:"Give an account a new password; its sessions end."`
 	Role   userRole   `cmd:"" help:"Give an account another role; its sessions end."`
 	Remove userRemove `cmd:"" help:"Remove an account; its sessions end."`
+
+	RemoveSecondFactor userRemoveSecondFactor `cmd:"" help:"Take the second factor of an account away, whose owner has lost it; its sessions end."`
 }
 
 type userAdd struct {
@@ -46,6 +48,10 @@ type userRole struct {
 }
 
 type userRemove struct {
+	Name string `arg:"" help:"The account's name."`
+}
+
+type userRemoveSecondFactor struct {
 	Name string `arg:"" help:"The account's name."`
 }
 
@@ -73,13 +79,16 @@ func (userList) Run(std streams, user *userCmd) error {
 		return err
 	}
 	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAME\tROLE\tCREATED\tPASSWORD CHANGED\tLAST LOGIN")
+	fmt.Fprintln(table, "NAME\tROLE\tSECOND FACTOR\tCREATED\tPASSWORD CHANGED\tLAST LOGIN")
 	for _, r := range rows {
-		last := "never"
+		last, factor := "never", "no"
+		if r.SecondFactor {
+			factor = "yes"
+		}
 		if r.LastLogin != nil {
 			last = r.LastLogin.Local().Format(time.DateTime)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.Name, r.Role, r.CreatedAt.Local().Format(time.DateTime),
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Role, factor, r.CreatedAt.Local().Format(time.DateTime),
 			r.PasswordChanged.Local().Format(time.DateTime), last)
 	}
 	return table.Flush()
@@ -117,6 +126,15 @@ func (r *userRemove) Run(std streams, user *userCmd) error {
 		return usageError{err}
 	}
 	_, err := user.do(std, server.AdminRequest{Do: "remove", Name: r.Name})
+	return err
+}
+
+// Run takes the second factor of an account away.
+func (r *userRemoveSecondFactor) Run(std streams, user *userCmd) error {
+	if err := server.CheckName(r.Name); err != nil {
+		return usageError{err}
+	}
+	_, err := user.do(std, server.AdminRequest{Do: "remove-second-factor", Name: r.Name})
 	return err
 }
 

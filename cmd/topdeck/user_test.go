@@ -40,6 +40,9 @@ func TestUserCommands(t *testing.T) {
 		{"passwd cid", "another horse battery\n", exitFailed, `no user "cid"`},
 		{"remove ann", "", exitFailed, "last administrator"},
 		{"remove Ann", "", exitUsage, "user name"},
+		{"remove-second-factor bob", "", exitFailed, "bob has no second factor"},
+		{"remove-second-factor cid", "", exitFailed, `no user "cid"`},
+		{"remove-second-factor Bob", "", exitUsage, "user name"},
 		{"nothing", "", exitUsage, "nothing"},
 		{"list", "", exitDone, ""},
 	} {
@@ -58,8 +61,8 @@ func TestUserCommands(t *testing.T) {
 			continue
 		}
 		const when = `\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`
-		want := regexp.MustCompile(`^NAME  ROLE      CREATED              PASSWORD CHANGED     LAST LOGIN\n` +
-			`ann   admin     ` + when + `  ` + when + `  never\nbob   operator  ` + when + `  ` + when + `  never\n$`)
+		want := regexp.MustCompile(`^NAME  ROLE      SECOND FACTOR  CREATED              PASSWORD CHANGED     LAST LOGIN\n` +
+			`ann   admin     no             ` + when + `  ` + when + `  never\nbob   operator  no             ` + when + `  ` + when + `  never\n$`)
 		if !want.MatchString(out.String()) {
 			t.Errorf("got\n%s", out.String())
 		}
