@@ -61,7 +61,7 @@ describe('users', () => {
     await news(page).getByText('Changed role: grace').waitFor()
     await expect.poll(() => row.getByRole('combobox').inputValue()).toBe('operator')
 
-    await row.getByRole('button', { name: /^Set the password/ }).click()
+    await row.getByRole('button', { name: /^Set password/ }).click()
     await dialog.getByLabel('New password').fill('another good password')
     await dialog.getByLabel('The same again').fill('another good password')
     await dialog.getByRole('button', { name: 'Set password' }).click()

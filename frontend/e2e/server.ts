@@ -22,14 +22,15 @@ export class Server {
   private constructor(
     readonly url: string,
     readonly data: string,
+    readonly args: readonly string[],
   ) {}
 
   /** Starts it for the first time: nobody can sign in before set-up. */
-  static async start(): Promise<Server> {
+  static async start(...args: string[]): Promise<Server> {
     if (!binary)
       throw new Error('TOPDECK_BIN must name the built topdeck: make build leaves bin/topdeck')
     const data = await mkdtemp(join(tmpdir(), 'topdeck-e2e-'))
-    const server = new Server(`http://127.0.0.1:${await freePort()}`, data)
+    const server = new Server(`http://127.0.0.1:${await freePort()}`, data, args)
     await server.run()
     return server
   }
@@ -47,7 +48,7 @@ export class Server {
     const listen = new URL(this.url).host
     const child = spawn(
       binary ?? '',
-      ['serve', '--listen', listen, '--data', this.data, '--interval', '500ms'],
+      ['serve', '--listen', listen, '--data', this.data, '--interval', '500ms', ...this.args],
       {
         stdio: ['ignore', 'ignore', 'pipe'],
       },

@@ -42,6 +42,15 @@ describe('a call', () => {
     })
   })
 
+  it('tells that a code must come with the password', async () => {
+    const error = { code: 'unauthenticated', message: 'why', secondFactor: true }
+    fetched.mockResolvedValueOnce(json(401, { error }))
+    fetched.mockResolvedValueOnce(refusal(401, 'unauthenticated'))
+    const asked = { secondFactor: true }
+    await expect(api.call('POST', '/session')).rejects.toMatchObject(asked)
+    await expect(api.call('POST', '/session')).rejects.not.toMatchObject(asked)
+  })
+
   it.each([
     ['nothing answers', () => Promise.reject(new TypeError('fetch failed')), 'unreachable'],
     [

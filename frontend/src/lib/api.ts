@@ -15,12 +15,16 @@ export type ErrorCode =
   | 'unreachable'
   | 'unreadable'
 
-/** A refusal. The message is the server's own words; position is where in a query the trouble starts. */
+/**
+ * A refusal. The message is the server's own words; position is where in a query the trouble starts; of a sign-in,
+ * secondFactor tells that the password is right and a right code must come with it.
+ */
 export class ApiError extends Error {
   constructor(
     readonly code: ErrorCode,
     message = '',
     readonly position?: number,
+    readonly secondFactor = false,
   ) {
     super(message)
   }
@@ -91,7 +95,12 @@ export class Api {
     if (response.ok) return answer as T
     const refusal = (answer as Partial<ErrorReply>).error
     if (!refusal?.code) throw new ApiError('unreadable', `${response.status}`)
-    throw new ApiError(refusal.code as ErrorCode, refusal.message, refusal.position)
+    throw new ApiError(
+      refusal.code as ErrorCode,
+      refusal.message,
+      refusal.position,
+      refusal.secondFactor,
+    )
   }
 }
 

@@ -7,6 +7,7 @@ import type { Probe } from './live.svelte'
 import { Operations } from './operations.svelte'
 import { Session } from './session.svelte'
 import { SummaryStore } from './summary.svelte'
+import type { SessionReply } from './wire.gen'
 
 export const session = new Session(api)
 export const operations = new Operations(api)
@@ -44,7 +45,12 @@ export const wide = new MediaQuery('(min-width: 1200px)', true)
 async function probe(): Promise<Probe> {
   try {
     const signal = AbortSignal.timeout(5_000)
-    await api.call('GET', '/session', undefined, { signingIn: true, signal })
+    const user = await api.call<SessionReply>('GET', '/session', undefined, {
+      signingIn: true,
+      signal,
+    })
+    // The role has come to need a second factor: that is why nothing is told any more.
+    if (user.mustEnrol) session.enter(user)
     return 'answers'
   } catch (error) {
     if (!(error instanceof ApiError)) return 'unreachable'

@@ -31,6 +31,12 @@ describe('a refusal', () => {
     })
   })
 
+  it('of a sign-in is of the code, or of the name and the password', () => {
+    const code = new ApiError('unauthenticated', 'the code is wrong', undefined, true)
+    expect(explain(code, true).title).toBe(i18n.t.factor.codeWrong)
+    expect(explain(new ApiError('unauthenticated'), true).title).toBe(i18n.t.login.wrong)
+  })
+
   it('is our own sentence where the server said nothing', () => {
     expect(explain(new ApiError('unreachable')).title).toBe('The server does not answer.')
     expect(explain(new ApiError('unreadable', '502')).title).toMatch(/^Something other/)

@@ -6,8 +6,9 @@ import { i18n } from './i18n.svelte'
  * it comes down to.
  */
 export function explain(failure: ApiError, signingIn = false): { title: string; detail: string } {
-  const { failures, login } = i18n.t
+  const { factor, failures, login } = i18n.t
   const { code } = failure
+  if (failure.secondFactor) return { title: factor.codeWrong, detail: '' }
   if (signingIn && code === 'unauthenticated') return { title: login.wrong, detail: '' }
   const said = sentence(failure.message)
   const ours = code === 'unreachable' || code === 'unreadable'

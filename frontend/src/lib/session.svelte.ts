@@ -8,8 +8,11 @@ const ranks: Record<Role, number> = { viewer: 0, operator: 1, admin: 2 }
 
 export const roles = Object.keys(ranks) as Role[]
 
-/** asking: not known yet. empty: there are no accounts. failed: the server did not answer as it should. */
-export type SessionState = 'asking' | 'empty' | 'failed' | 'out' | 'in'
+/**
+ * asking: not known yet. empty: there are no accounts. failed: the server did not answer as it should. enrolling: signed
+ * in, and nothing can be done before a second factor is set up.
+ */
+export type SessionState = 'asking' | 'empty' | 'failed' | 'out' | 'enrolling' | 'in'
 
 /** Who is signed in. */
 export class Session {
@@ -58,8 +61,8 @@ export class Session {
     }
   }
 
-  async login(username: string, password: string) {
-    const body = { username, password }
+  async login(username: string, password: string, code = '') {
+    const body = code ? { username, password, code } : { username, password }
     this.enter(await this.#api.call<SessionReply>('POST', '/session', body, { signingIn: true }))
   }
 
@@ -71,7 +74,7 @@ export class Session {
   enter(user: SessionReply) {
     this.user = user
     this.ended = false
-    this.state = 'in'
+    this.state = user.mustEnrol ? 'enrolling' : 'in'
   }
 
   /** The live connection tells who it stands for: another role applies at once. */
@@ -80,7 +83,7 @@ export class Session {
   }
 
   leave(ended: boolean) {
-    if (this.state !== 'in') return
+    if (this.user === null) return
     this.user = null
     this.ended = ended
     this.state = 'out'

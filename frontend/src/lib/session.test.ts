@@ -8,7 +8,12 @@ import { isPassword, isUserName, takeToken } from './setup'
 const call = vi.fn<(method: string, path: string, body?: object) => Promise<unknown>>()
 let session: Session
 
-const reply = (role: Role) => ({ username: 'ada', role, expiresAt: '2026-03-14T10:00:00Z' })
+const reply = (role: Role, mustEnrol = false) => ({
+  username: 'ada',
+  role,
+  expiresAt: '2026-03-14T10:00:00Z',
+  mustEnrol,
+})
 
 beforeEach(() => {
   call.mockReset()
@@ -55,6 +60,28 @@ describe('a session', () => {
     expect((['viewer', 'operator', 'admin'] as const).map((wanted) => session.can(wanted))).toEqual(
       may,
     )
+  })
+
+  it('that can do nothing without a second factor is so until there is one, or it is left', async () => {
+    call.mockResolvedValue(reply('admin', true))
+    await session.load()
+    expect(session).toMatchObject({ state: 'enrolling', user: { username: 'ada' } })
+    call.mockResolvedValue(reply('admin'))
+    await session.load()
+    expect(session.state).toBe('in')
+    session.enter(reply('admin', true))
+    session.leave(true)
+    expect(session).toMatchObject({ state: 'out', user: null, ended: true })
+  })
+
+  it('is begun with a code only where there is one', async () => {
+    call.mockResolvedValue(reply('admin'))
+    await session.login('ada', 'secret')
+    await session.login('ada', 'secret', '123456')
+    expect(call.mock.calls.map(([, , body]) => body)).toEqual([
+      { username: 'ada', password: 'secret' },
+      { username: 'ada', password: 'secret', code: '123456' },
+    ])
   })
 
   it('takes another role at once', async () => {

@@ -3,6 +3,7 @@ import { acts } from './en/acts'
 import { common } from './en/common'
 import { connection } from './en/connection'
 import { ending } from './en/ending'
+import { factor } from './en/factor'
 import { host } from './en/host'
 import { journal } from './en/journal'
 import { list } from './en/list'
@@ -21,6 +22,7 @@ export const en = {
   ...common,
   ...connection,
   ...ending,
+  ...factor,
   ...host,
   ...journal,
   ...list,

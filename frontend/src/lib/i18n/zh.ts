@@ -4,6 +4,7 @@ import { acts } from './zh/acts'
 import { common } from './zh/common'
 import { connection } from './zh/connection'
 import { ending } from './zh/ending'
+import { factor } from './zh/factor'
 import { host } from './zh/host'
 import { journal } from './zh/journal'
 import { list } from './zh/list'
@@ -21,6 +22,7 @@ export const zh: Catalogue = {
   ...common,
   ...connection,
   ...ending,
+  ...factor,
   ...host,
   ...journal,
   ...list,

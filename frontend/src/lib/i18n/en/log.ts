@@ -64,6 +64,10 @@ export const log = {
     'user.role': 'Changed role',
     'user.password': 'Changed password',
     'user.remove': 'Removed user',
+    'user.second-factor': 'Set up second factor',
+    'user.second-factor-off': 'Removed second factor',
+    'user.recovery-code': 'Used recovery code',
+    'user.recovery-codes': 'Made recovery codes',
     'setup.done': 'Set up',
   } as Record<string, string>,
 }

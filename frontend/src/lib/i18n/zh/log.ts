@@ -60,6 +60,10 @@ export const log: typeof en = {
     'user.role': '修改角色',
     'user.password': '修改密码',
     'user.remove': '删除用户',
+    'user.second-factor': '设置双重验证',
+    'user.second-factor-off': '移除双重验证',
+    'user.recovery-code': '使用恢复码',
+    'user.recovery-codes': '生成恢复码',
     'setup.done': '完成初始化',
   },
 }
