@@ -99,8 +99,8 @@ bench: build ## measure beside the kernel's floor and the peers (on an idle mach
 	go run ./cmd/bench -rounds $(BENCH_ROUNDS) $(ARGS)
 
 .PHONY: generate
-generate: ## make the app's wire types anew from the Go structs
-	go test ./server -run TestWireTypesAreInStep -update
+generate: ## make the app's wire types, and the forms of what the server says, anew from the Go sources
+	go test ./server -run 'TestWireTypesAreInStep|TestWhatIsSaidIsInStep' -update
 
 .PHONY: fmt
 fmt: frontend/node_modules/.package-lock.json ## format everything

@@ -1,6 +1,7 @@
 import { en } from './i18n/en'
 import type { Catalogue } from './i18n/en'
 import { zh } from './i18n/zh'
+import type { Phrasebook } from './phrases'
 
 export const languages = { en: 'English', zh: '简体中文' } as const
 export type Language = keyof typeof languages
@@ -19,6 +20,8 @@ export function preferred(wanted: readonly string[]): Language {
 
 class I18n {
   #language = $state<Language>('en')
+  /** What the server says in Chinese; fetched when it is wanted for the first time. */
+  #phrasebook = $state.raw<Phrasebook | null>(null)
 
   /** The texts of the chosen language. */
   readonly t = $derived(catalogues[this.#language])
@@ -30,6 +33,12 @@ class I18n {
     this.#show(stored === 'en' || stored === 'zh' ? stored : preferred(navigator.languages))
   }
 
+  /** A message of the server in the chosen language; as it is where there are no words for it. */
+  say(message: string): string {
+    if (this.#language === 'en') return message
+    return this.#phrasebook?.say(message) ?? message
+  }
+
   get language(): Language {
     return this.#language
   }
@@ -39,9 +48,22 @@ class I18n {
     this.#show(language)
   }
 
+  async #learn() {
+    try {
+      const [{ Phrasebook }, { said }] = await Promise.all([
+        import('./phrases'),
+        import('./i18n/zh/said'),
+      ])
+      this.#phrasebook ??= new Phrasebook(said)
+    } catch {
+      // The server is away, or has another build by now: its messages stay as they are until the page is loaded again.
+    }
+  }
+
   #show(language: Language) {
     this.#language = language
     document.documentElement.lang = this.locale
+    if (language === 'zh') void this.#learn()
   }
 }
 
