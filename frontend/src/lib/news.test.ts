@@ -99,7 +99,7 @@ describe('news', () => {
   it('does not say twice what it is about', () => {
     const failed = record(7, { message: 'web.service: restart failed: exit status 3' })
     expect(titleOf(failed)).toBe('Restart service: web.service')
-    expect(reasonOf(failed)).toBe('restart failed: exit status 3')
+    expect(reasonOf(failed)).toBe('exit status 3')
     expect(titleOf(record(8, { logType: 'process.signal', target: '7:42' }))).toBe('Signal process')
   })
 })

@@ -22,10 +22,25 @@ export function titleOf({ logType, target }: Operation): string {
   return logType === 'process.signal' ? words : `${words}: ${target}`
 }
 
-/** A record's message without what the title says already. */
-export function reasonOf({ message, target }: Operation): string {
-  const said = `${target}: `
-  return message.startsWith(said) ? message.slice(said.length) : message
+/** What the type and the outcome of a record say already, at the start of its message or as all of it. */
+const repeated = [
+  /^(?:start|stop|restart|reload) (?:done|failed)(?:; |: |, (?:but )?|$)/,
+  /^(?:启动|停止|重启|重新加载)(?:完成|失败)(?:；|：|，但?|$)/,
+  /^sign-in refused: /,
+  /^登录被拒绝：/,
+]
+/** And of a command, whose name its line has. */
+const repeatedOfCommand = /^\S+ (?:ended well|正常结束)(?:; |；|$)|^\S+ (?:failed, |失败，)/
+
+/** A record's message without what is said beside it: its target, its type and how it ended. */
+export function reasonOf({ message, logType, target, retStatus }: Operation): string {
+  if (message === retStatus) return ''
+  let said = i18n.say(message)
+  for (const before of [`${target}: `, `${target}：`])
+    if (said.startsWith(before)) said = said.slice(before.length)
+  for (const words of logType === 'command.run' ? [repeatedOfCommand] : repeated)
+    said = said.replace(words, '')
+  return said
 }
 
 export function told({ what, operation, refusal, unsure }: Notice): Told {
