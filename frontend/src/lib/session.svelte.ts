@@ -17,7 +17,7 @@ export type SessionState = 'asking' | 'empty' | 'failed' | 'out' | 'enrolling' |
 /** Who is signed in. */
 export class Session {
   state = $state<SessionState>('asking')
-  user = $state.raw<{ username: string; role: Role; expiresAt: string } | null>(null)
+  user = $state.raw<SessionReply | null>(null)
   /** Set when a session ended that the user did not end. */
   ended = $state(false)
   failure = $state.raw<ApiError | null>(null)

@@ -84,6 +84,15 @@ describe('a session', () => {
     ])
   })
 
+  it('has its warning for as long as the server tells it', async () => {
+    call.mockResolvedValueOnce({ ...reply('admin'), warning: 'kept in memory' })
+    await session.load()
+    expect(session.user?.warning).toBe('kept in memory')
+    call.mockResolvedValue(reply('admin'))
+    await session.keep()
+    expect(session.user?.warning).toBeUndefined()
+  })
+
   it('takes another role at once', async () => {
     call.mockResolvedValue(reply('admin'))
     await session.load()

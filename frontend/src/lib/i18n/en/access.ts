@@ -8,6 +8,9 @@ export const access = {
     wrong: 'The user name or the password is wrong.',
     ended: 'Your session has ended. Sign in again to go on where you were.',
   },
+  unkept: {
+    todo: 'Make room on the disk that holds topdeck’s data folder, or see what is wrong with it. It is written again by itself then; until then, what must be recorded cannot be done.',
+  },
   reauthenticate: {
     title: 'Your password, please',
     why: 'You gave it more than five minutes ago, and what you are about to do needs it again.',

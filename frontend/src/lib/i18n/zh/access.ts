@@ -10,6 +10,9 @@ export const access: typeof en = {
     wrong: '用户名或密码错误。',
     ended: '会话已结束。重新登录后可继续之前的操作。',
   },
+  unkept: {
+    todo: '请为 topdeck 数据目录所在的磁盘腾出空间，或检查该磁盘的故障。恢复后会自动重新写入；在此之前，需要记录的操作都无法执行。',
+  },
   reauthenticate: {
     title: '请输入密码',
     why: '距上次输入密码已超过五分钟，此操作需要再次验证。',
