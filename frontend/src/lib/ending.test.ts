@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { exitText, fullReason, shortReason, signalText } from './ending'
+import { exitText, fullEnd, fullReason, shortEnd, shortReason, signalText } from './ending'
 import type { Service } from './wire.gen'
 
 const service = (part: Partial<Service>) =>
@@ -14,6 +14,18 @@ describe('how a process ended', () => {
   it('is told with what its signal means', () => {
     expect(signalText('SIGSEGV')).toBe('killed by SIGSEGV (invalid memory access)')
     expect(signalText('signal 40')).toBe('killed by signal 40')
+  })
+})
+
+describe('the end of a process', () => {
+  it.each([
+    ['by its status', 203, null, 'exit status 203', 'exit status 203 (its program cannot be run)'],
+    ['by a signal', null, 9, 'killed by SIGKILL', 'killed by SIGKILL (ended at once)'],
+    ['by a signal without a name', null, 40, 'killed by SIG40', 'killed by SIG40'],
+    ['that nobody saw', null, null, 'gone', ''],
+  ])('%s', (_, exitCode, signal, short, full) => {
+    expect(shortEnd({ exitCode, signal })).toBe(short)
+    expect(fullEnd({ exitCode, signal })).toBe(full)
   })
 })
 

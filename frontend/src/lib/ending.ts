@@ -1,6 +1,19 @@
-import { signalName } from './end'
+import type { End } from './entry'
 import { i18n } from './i18n.svelte'
 import type { Service } from './wire.gen'
+
+type How = Pick<End, 'exitCode' | 'signal'>
+
+/** signal(7), for the architectures that Linux servers have. */
+const names = (
+  'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU ' +
+  'XFSZ VTALRM PROF WINCH IO PWR SYS'
+).split(' ')
+
+/** A signal's name, as SIGKILL. */
+function signalName(signal: number): string {
+  return `SIG${names[signal - 1] ?? signal}`
+}
 
 /** How a process ended by itself, with what its status means where that is known. */
 export function exitText(code: number): string {
@@ -31,8 +44,16 @@ export function fullReason({ result, exitCode, signal }: Service): string {
   return [why, how].filter((part) => part !== '').join(': ')
 }
 
-/** How a process ended, by what the kernel told; empty where it told nothing. */
-export function endText(end: { exitCode: number | null; signal: number | null }): string {
-  if (end.signal !== null) return signalText(signalName(end.signal))
-  return end.exitCode === null ? '' : exitText(end.exitCode)
+/** How a process ended, as far as there is room on its row. */
+export function shortEnd({ exitCode, signal }: How): string {
+  const { ending, processes } = i18n.t
+  if (signal !== null) return ending.killedBy(signalName(signal))
+  if (exitCode !== null) return ending.exitStatus(`${exitCode}`)
+  return processes.ended.gone
+}
+
+/** How a process ended, all that the kernel told; empty where it told nothing. */
+export function fullEnd({ exitCode, signal }: How): string {
+  if (signal !== null) return signalText(signalName(signal))
+  return exitCode === null ? '' : exitText(exitCode)
 }
