@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { extname } from 'node:path'
-import { process as row } from '../e2e/fixture'
+import { process as row } from '../e2e/world'
 import type { ClientMessage, Process } from '../src/lib/wire.gen'
 
 // A host with very many processes, played on real HTTP and a real WebSocket: what the page costs is then the page's alone.

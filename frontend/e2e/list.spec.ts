@@ -1,8 +1,9 @@
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { axe, Pages, phone } from './browser'
-import { process as row, service, Stage, world } from './fixture'
-import type { World } from './fixture'
+import { Stage } from './stage'
+import { process as row, service, world } from './world'
+import type { World } from './world'
 
 let pages: Pages
 

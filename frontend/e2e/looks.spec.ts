@@ -1,9 +1,10 @@
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { axe, Pages, phone } from './browser'
-import { operation, process as row, Stage, world } from './fixture'
-import type { World } from './fixture'
 import { Server } from './server'
+import { Stage } from './stage'
+import { operation, process as row, world } from './world'
+import type { World } from './world'
 
 let server: Server
 let pages: Pages
