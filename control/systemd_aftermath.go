@@ -154,25 +154,39 @@ func (s *systemd) askForVigil(ctx context.Context, v *vigil) bool {
 	if err != nil {
 		return false
 	}
+	s.mu.Lock()
+	down := v.down
+	s.mu.Unlock()
 	now := properties1{ctx: ctx, conn: conn, path: v.path}
-	id := invocation(&now)
-	restarts, _ := now.get(sdService, "NRestarts").(uint32)
+	now.get(sdUnit, "ActiveState")
+	now.get(sdService, "NRestarts")
 	if now.err != nil {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	v.answered(down, &now)
+	return true
+}
+
+// answered takes in how the unit stands, as asked when the run was known to be down, or not: what comes next, only an answer to a
+// question after that can tell.
+func (v *vigil) answered(down bool, now *properties1) {
+	restarts, _ := now.get(sdService, "NRestarts").(uint32)
 	switch {
-	case id == v.run.invocation:
-		v.take(sdService, now.all[sdService])
-		v.take(sdUnit, now.all[sdUnit])
+	case invocation(now) == v.run.invocation:
+		// That it runs is no news, and may be older than what signals have told meanwhile.
+		if active := now.text(sdUnit, "ActiveState"); active == "failed" || active == "inactive" || restarting(now) {
+			v.take(sdService, now.all[sdService])
+			v.take(sdUnit, now.all[sdUnit])
+		}
 	case !v.down: // unheard: how, only the journal tells
 		v.forget()
-		v.down = true
+		v.down, down = true, true
 	}
-	v.again = restarting(&now) || restarts > v.run.restarts
-	v.ended = v.down
-	return true
+	if down {
+		v.ended, v.again = true, restarting(now) || restarts > v.run.restarts
+	}
 }
 
 // fallen tells how a run failed.

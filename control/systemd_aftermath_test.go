@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godbus/dbus/v5"
+
 	"topdeck/control/sdhost"
 )
 
@@ -143,4 +145,28 @@ func TestWhatFailsAfterItWasStarted(t *testing.T) {
 			t.Errorf("%+v", told)
 		}
 	})
+}
+
+// An answer that was on its way when the end was told does not tell what comes after the end.
+func TestAnAnswerFromBeforeTheEnd(t *testing.T) {
+	told := func(active, sub string) map[string]dbus.Variant {
+		return map[string]dbus.Variant{"ActiveState": dbus.MakeVariant(active), "SubState": dbus.MakeVariant(sub), "InvocationID": dbus.MakeVariant([]byte{7})}
+	}
+	service := map[string]dbus.Variant{"Result": dbus.MakeVariant("success"), "NRestarts": dbus.MakeVariant(uint32(0))}
+	v := &vigil{run: run{invocation: "07"}}
+	v.forget()
+	v.take(sdService, map[string]dbus.Variant{"Result": dbus.MakeVariant("exit-code")})
+	v.answered(false, &properties1{all: map[string]map[string]dbus.Variant{sdUnit: told("active", "running"), sdService: service}})
+	v.take(sdUnit, told("inactive", "dead"))
+	if result := v.told.text(sdService, "Result"); result != "exit-code" {
+		t.Errorf("an answer from before made of its result %s", result)
+	}
+	v.answered(false, &properties1{all: map[string]map[string]dbus.Variant{sdUnit: told("active", "running"), sdService: service}})
+	if v.ended || !v.doubt {
+		t.Errorf("after an answer from before: ended %v, to be asked again %v", v.ended, v.doubt)
+	}
+	v.answered(true, &properties1{all: map[string]map[string]dbus.Variant{sdUnit: told("activating", "auto-restart"), sdService: service}})
+	if !v.ended || !v.again {
+		t.Errorf("after an answer from then: ended %v, started again %v", v.ended, v.again)
+	}
 }
