@@ -52,6 +52,8 @@ func TestKnownAdvisories(t *testing.T) {
 	for module, mended := range map[string][3]int{
 		"github.com/valyala/fasthttp": {1, 70, 0},  // GO-2026-4950
 		"github.com/gofiber/fiber/v2": {2, 52, 15}, // what was mended in 2.52
+		"golang.org/x/crypto":         {0, 45, 0},  // GO-2025-4134, GO-2025-4135
+		"golang.org/x/net":            {0, 38, 0},  // GO-2025-3595
 	} {
 		out, err := exec.Command("go", "list", "-m", "-f", "{{.Version}}", module).Output()
 		var has [3]int
