@@ -72,7 +72,7 @@ var unsaid = map[string][]string{
 	"server/row_json.go":          {""},
 	"server/server.go":            {""},
 	"server/session_http.go":      {"account "},
-	"server/throttle.go":          {"device "},
+	"server/throttle.go":          {"codes of ", "device "},
 	"server/tls.go":               {""},
 	"server/view_topic.go":        {"cannot watch", "%s mask="},
 	"control/aftermath.go":        {"operation: "}, // a line of what is known, read in parts

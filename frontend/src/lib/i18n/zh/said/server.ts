@@ -2,6 +2,7 @@
 const tooMuch = {
   'too many attempts': '尝试次数过多',
   'too many wrong passwords': '密码错误次数过多',
+  'too many wrong codes': '验证码错误次数过多',
   'too many processes are being looked into': '正在查看的进程过多',
   'too many passwords are being checked just now': '正在验证的密码过多',
   'too many different views are open': '打开的不同视图过多',
@@ -135,5 +136,27 @@ const queries = {
   '%s wants a number such as %s': '{1:w} 需要一个数字，例如 {2:w}',
 }
 
+const factor = {
+  'code is needed': '需要验证码',
+  'a code of the second factor is needed, or a recovery code': '需要双重验证的验证码或恢复码',
+  'wrong code': '验证码错误',
+  'the code is wrong, or it was used before': '验证码错误或已使用过',
+  "the code is wrong; if it stays so, set the phone's clock and this server's, which says %s":
+    '验证码错误；若持续如此，请校准手机和此服务器的时钟，服务器时间为 {1}',
+  'a recovery code was used; %d are left': '使用了一个恢复码，还剩 {1} 个',
+  'new recovery codes made': '已生成新的恢复码',
+  'second factor set up': '已启用双重验证',
+  'second factor removed': '已移除双重验证',
+  '%s has no second factor': '{1:w} 未启用双重验证',
+  'there is a second factor already; turn that off first': '已启用双重验证，请先停用',
+  'there is no second factor to turn on: begin with POST %s/second-factor':
+    '没有可启用的双重验证：请先请求 POST {1:w}/second-factor',
+  'turn your own second factor off with a code of it, on the page of your account':
+    '请在账户页面输入验证码，停用您自己的双重验证',
+  'set up a second factor first, in the app or with POST %s/second-factor: the role %s may do nothing without one':
+    '请先在应用中或通过 POST {1:w}/second-factor 设置双重验证：角色（{2:role}）未启用时不能进行任何操作',
+  'cannot draw a QR code: %w': '无法生成二维码：{1~said}',
+}
+
 /** What package server says. */
-export const server = { tooMuch, hint, access, requests, queries }
+export const server = { tooMuch, hint, access, requests, queries, factor }
