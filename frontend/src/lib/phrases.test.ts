@@ -79,6 +79,18 @@ describe('what the server says', () => {
       'web.service: start done; it is active (running)',
       'web.service：启动完成；当前为 active (running)',
     ],
+    [
+      'web.service: failed 2.0 s after its start, and systemd starts it again: a process failed, exit status 1: no port',
+      'web.service：启动后 2.0 秒失败，systemd 会将其重新启动：进程失败，退出码 1：no port',
+    ],
+    [
+      'web.service: ended 2.0 s after its start: it said goodbye',
+      'web.service：启动后 2.0 秒结束：it said goodbye',
+    ],
+    [
+      'web.service: start was canceled; it is inactive (dead); what was begun is not undone',
+      'web.service：启动已取消；当前为 inactive (dead)；已开始的部分不会撤销',
+    ],
     ['web.service is enabled already', 'web.service：已设为开机启动（无需更改）'],
     [
       'cannot start web.service: Unit web.service is masked.',

@@ -72,5 +72,12 @@ export const common = {
     services: 'Services',
     serviceManagers: 'Service managers',
     scheduledTasks: 'Scheduled tasks',
+    cwd: 'Working directory',
+    exe: 'Program file',
+    io: 'Read and written',
+    descriptors: 'Open files',
+    limits: 'Limits',
+    environment: 'Environment',
+    children: 'Children',
   } as Record<string, string>,
 }

@@ -68,5 +68,12 @@ export const common: typeof en = {
     services: '服务',
     serviceManagers: '服务管理器',
     scheduledTasks: '计划任务',
+    cwd: '工作目录',
+    exe: '程序文件',
+    io: '读写量',
+    descriptors: '打开的文件',
+    limits: '资源限制',
+    environment: '环境变量',
+    children: '子进程',
   },
 }
