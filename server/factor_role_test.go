@@ -30,7 +30,7 @@ func TestNothingBeforeTheSecondFactor(t *testing.T) {
 		s.sessions.end(func(*Session) bool { return true })
 		token, _ := s.sessions.create(one, "127.0.0.1", "")
 		b := s.browser()
-		b.cookie = cookieName + "=" + token
+		b.cookie = s.cookieName() + "=" + token
 		code, message := "", ""
 		if method == "LIVE" {
 			code = b.watchOnce(body)
@@ -127,8 +127,7 @@ func TestSessionsFromBeforeARoleNeedsASecondFactor(t *testing.T) {
 	s = startServerIn(t, dir, clock, withSecondFactor(Admin))
 	got := map[string]bool{}
 	for name, b := range browsers {
-		b.s, b.base = s, "http://"+s.address
-		b.header.Set("Origin", b.base)
+		b.goesOn(s)
 		got[name] = into[SessionReply](t, b.want(200, "GET", "/session", nil)).MustEnrol
 		b.want(map[bool]int{true: 403, false: 200}[got[name]], "GET", "/summary", nil)
 	}

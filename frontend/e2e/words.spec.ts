@@ -66,6 +66,7 @@ describe('a session that is kept in memory only', () => {
     username: 'ada',
     role: 'admin' as const,
     expiresAt: '2026-03-14T10:00:00Z',
+    mustEnrol: false,
     warning:
       'this session is kept in memory only, and ends when topdeck does: cannot write to the data file: no space left on device',
   }
