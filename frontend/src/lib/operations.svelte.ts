@@ -13,8 +13,9 @@ export interface LogFilter {
 const unfiltered: LogFilter = { q: '', logType: '', retStatus: '', logStatus: '' }
 
 const runningAtOnce = '200'
-/** Who scrolls down wants to go far. */
-const longPage = '200'
+/** What the server gives when it is not told how many, and what who scrolls down wants: to go far. */
+const firstPage = 50
+const longPage = 200
 
 /** Acts on the host, as against those on accounts and sessions. */
 const onHost = /^(service|process|command)\./
@@ -37,6 +38,10 @@ export class Operations {
   /** How many records the live connection has brought. */
   arrivals = $state(0)
   next = $state('')
+  /** The server ended its search before it had a page full; what is older than next was not searched. */
+  cut = $state(false)
+  /** How far back it was searched then. */
+  searchedTo = $state('')
   loading = $state(true)
   /** Why the last page could not be had, or the query not be read. */
   failure = $state.raw<ApiError | null>(null)
@@ -46,6 +51,8 @@ export class Operations {
   #filter: LogFilter = unfiltered
   #open = false
   #asked = 0
+  /** The page that is being fetched, by the record before it. */
+  #fetching = ''
   /** The newest act on a service, by its name. */
   #acts = $derived(
     new Map(
@@ -115,11 +122,13 @@ export class Operations {
     this.#filter = filter
     this.#open = true
     this.loading = true
+    this.cut = false
+    this.searchedTo = this.next = ''
     await this.refresh()
   }
 
   close() {
-    this.#open = false
+    this.#open = this.cut = false
     this.log = []
     this.#asked++
   }
@@ -133,27 +142,41 @@ export class Operations {
   /** Fetches the first page again, and puts what is new before what is there already. */
   async refresh() {
     if (!this.#open) return
-    const page = await this.#fetch('')
+    const asked = ++this.#asked
+    const page = await this.#fetch('', firstPage, () => asked === this.#asked)
     if (!page) return
-    const oldest = page.operations.at(-1)
-    const older =
-      page.next === '' || !oldest || this.loading
-        ? []
-        : this.log.filter(({ id }) => isOlder(id, oldest.id))
-    // The pages after the first stay, unless so much came meanwhile that there is a gap between them and it.
-    const joined = older.length > 0 && this.log.some(({ id }) => id === oldest?.id)
+    // How far back the page reaches: what is older stays, unless so much came meanwhile that there is a gap.
+    const cut = isCut(page, firstPage)
+    const end = cut ? page.next : (page.operations.at(-1)?.id ?? '')
+    const older = page.next === '' ? [] : this.log.filter(({ id }) => isOlder(id, end))
+    const joined =
+      !this.loading &&
+      page.next !== '' &&
+      (cut
+        ? this.next === '' || !isOlder(end, this.next)
+        : older.length > 0 && this.log.some(({ id }) => id === end))
     this.log = joined ? [...page.operations, ...older] : page.operations
-    if (!joined) this.next = page.next
+    if (!joined) this.#endAt(page, cut)
     this.loading = false
+    this.#count(page, firstPage)
   }
 
   /** Fetches the page after the last. */
   async more() {
-    if (this.next === '') return
-    const page = await this.#fetch(this.next, longPage)
+    const { next } = this
+    const filter = this.#filter
+    if (next === '' || this.#fetching === next) return
+    this.#fetching = next
+    const page = await this.#fetch(
+      next,
+      longPage,
+      () => this.#open && filter === this.#filter && next === this.next,
+    )
+    this.#fetching = ''
     if (!page) return
     this.log = [...this.log, ...page.operations]
-    this.next = page.next
+    this.#endAt(page, isCut(page, longPage))
+    this.#count(page, longPage)
   }
 
   /** One record, from the pages at hand or from the server. */
@@ -183,28 +206,59 @@ export class Operations {
     this.running = running
   }
 
-  async #fetch(before: string, limit = ''): Promise<OperationsReply | null> {
-    const asked = ++this.#asked
+  /** The page that is asked for, or null where it cannot be had, or is wanted no more when it comes. */
+  async #fetch(
+    before: string,
+    limit: number,
+    wanted: () => boolean,
+  ): Promise<OperationsReply | null> {
     const query = new URLSearchParams()
-    for (const [name, value] of Object.entries({ ...this.#filter, before, limit })) {
-      if (value !== '') query.set(name, value)
-    }
+    const asked = { ...this.#filter, before, limit: limit === firstPage ? '' : `${limit}` }
+    for (const [name, value] of Object.entries(asked)) if (value !== '') query.set(name, value)
     try {
       const page = await this.#api.call<OperationsReply>('GET', `/operations?${query}`)
-      if (asked !== this.#asked) return null
+      if (!wanted()) return null
       this.failure = null
-      this.total = page.total
-      this.atLeast = page.atLeast
       this.unseen = page.unseen
       return page
     } catch (error) {
-      if (asked === this.#asked) {
+      if (wanted()) {
         this.failure = asApiError(error)
         this.loading = false
       }
       return null
     }
   }
+
+  /** What is there ends with this page. */
+  #endAt({ next }: OperationsReply, cut: boolean) {
+    this.next = next
+    this.cut = cut
+    if (cut) void this.#tellReach(next)
+  }
+
+  async #tellReach(next: string) {
+    try {
+      const { logTime } = await this.#get(next)
+      if (this.next === next) this.searchedTo = logTime
+    } catch (error) {
+      // It was trimmed meanwhile, or cannot be had: the search goes on all the same.
+      asApiError(error)
+    }
+  }
+
+  /** A page whose search was ended counts only what that came to see. */
+  #count({ total, atLeast, operations }: OperationsReply, limit: number) {
+    const { length } = this.log
+    // Below a page that is just full there may be more, though it names no next one.
+    this.atLeast = atLeast && (this.next !== '' || operations.length >= limit)
+    this.total = !atLeast ? total : this.atLeast ? Math.max(total, length) : length
+  }
+}
+
+/** Whether the server's search ended before it had the page full. */
+function isCut({ next, atLeast, operations }: OperationsReply, limit: number): boolean {
+  return atLeast && next !== '' && operations.length < limit
 }
 
 /** Ids are decimal and rise; they are too long for a number. */

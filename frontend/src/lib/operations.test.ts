@@ -46,6 +46,7 @@ const api = {
     const older = log.filter(
       ({ id, retStatus }) => Number(id) < before && (!status || status === retStatus),
     )
+    if (Number.isFinite(searchedAtOnce)) return Promise.resolve(searched(older, before < Infinity))
     const page = older.slice(0, pageSize)
     const next = older.length > pageSize ? (page.at(-1)?.id ?? '') : ''
     const unseen = log.filter(({ logStatus }) => logStatus === 'new').length
@@ -59,11 +60,24 @@ const api = {
   }),
 } as unknown as Api
 
+/** How many records the server looks at before it ends a search. */
+let searchedAtOnce = Infinity
+
+/** What a search for the target "x" comes to see of these; for what is newer, which only the count needs, no time is left. */
+function searched(older: Operation[], hasNewer: boolean): OperationsReply {
+  const seen = older.slice(0, searchedAtOnce)
+  const cut = older.length > searchedAtOnce
+  const operations = seen.filter(({ target }) => target === 'x')
+  const next = cut ? (seen.at(-1)?.id ?? '') : ''
+  return { total: operations.length, atLeast: cut || hasNewer, unseen: 0, next, operations }
+}
+
 const all = { q: '', logType: '', retStatus: '', logStatus: '' }
 const ids = () => operations.log.map(({ id }) => id)
 
 beforeEach(() => {
   asked = []
+  searchedAtOnce = Infinity
   log = [9, 8, 7, 6, 5, 4, 3].map((id) => record(id))
   operations = new Operations(api)
 })
@@ -243,5 +257,43 @@ describe('the log', () => {
     await operations.see(['9'])
     expect(operations.unseen).toBe(0)
     expect(operations.log[0]?.logStatus).toBe('seen')
+  })
+})
+
+describe('a search of more than the server looks at in one go', () => {
+  beforeEach(() => {
+    searchedAtOnce = 2
+    log = log.map((op) => ({ ...op, target: ['8', '3'].includes(op.id) ? 'x' : '' }))
+  })
+
+  it('is not at its end where it was cut, and goes on from there', async () => {
+    await operations.open({ ...all, q: 'x' })
+    expect(operations).toMatchObject({ cut: true, next: '8', total: 1, atLeast: true })
+    await vi.waitFor(() => expect(operations.searchedTo).toBe('2026-03-14T09:26:53Z'))
+    await operations.more()
+    expect(operations).toMatchObject({ cut: true, next: '6', total: 1, atLeast: true })
+    await operations.more()
+    await operations.more()
+    expect(operations).toMatchObject({ cut: false, next: '', total: 2, atLeast: false })
+    expect(ids()).toEqual(['8', '3'])
+  })
+
+  it('does not begin anew when a record comes', async () => {
+    await operations.open({ ...all, q: 'x' })
+    await operations.more()
+    await operations.more()
+    log = [record(10, { target: 'x' }), ...log]
+    operations.arrived(record(10), 1)
+    await vi.waitFor(() => expect(ids()).toEqual(['10', '8']))
+    expect(operations).toMatchObject({ cut: true, next: '4', total: 2 })
+    await operations.more()
+    expect(operations).toMatchObject({ cut: false, total: 3 })
+    expect(ids()).toEqual(['10', '8', '3'])
+  })
+
+  it('asks once for a page, however often it is wanted', async () => {
+    await operations.open({ ...all, q: 'x' })
+    await Promise.all([operations.more(), operations.more()])
+    expect(asked.filter((call) => call.includes('before='))).toHaveLength(1)
   })
 })

@@ -4,6 +4,12 @@ export const log = {
     unseenCount: (n: string) => `${n} not seen yet`,
     narrowDown: 'Narrow down',
     records: (n: string, atLeast: boolean) => `${atLeast ? 'at least ' : ''}${n} records`,
+    searching: (back: string) => (back ? `Searched back to ${back} …` : 'Searching …'),
+    notSearched: (back: string) =>
+      back ? `Searched back to ${back}. What is older was not searched.` : 'Not all was searched.',
+    stopSearch: 'Stop',
+    goOn: 'Search on',
+    noneYet: 'Nothing found so far.',
     export: (format: string) => `Export as ${format}, as filtered`,
     activity: {
       title: 'Last 24 hours',

@@ -6,6 +6,12 @@ export const log: typeof en = {
     unseenCount: (n) => `${n} 条未查看`,
     narrowDown: '筛选',
     records: (n, atLeast) => (atLeast ? `至少 ${n} 条` : `${n} 条`),
+    searching: (back: string) => (back ? `已搜索至 ${back} …` : '正在搜索 …'),
+    notSearched: (back: string) =>
+      back ? `已搜索至 ${back}。更早的记录尚未搜索。` : '尚未搜索全部记录。',
+    stopSearch: '停止',
+    goOn: '继续搜索',
+    noneYet: '目前尚未找到。',
     export: (format) => `按当前筛选导出 ${format}`,
     activity: {
       title: '最近 24 小时',
