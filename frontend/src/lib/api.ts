@@ -48,6 +48,8 @@ interface CallOptions {
 export class Api {
   /** Called when the server says that nobody is signed in. */
   onEnded = () => {}
+  /** Called when the server could not be reached. */
+  onUnreachable = () => {}
   /** Asks for the password again; resolves to whether it was given. */
   onReauthenticate = () => Promise.resolve(false)
 
@@ -61,6 +63,7 @@ export class Api {
       return await this.#once<T>(method, path, body, options)
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
+      if (error.code === 'unreachable') this.onUnreachable()
       if (error.code === 'unauthenticated' && !options.signingIn) this.onEnded()
       if (error.code !== 'reauthenticate' || !(await this.onReauthenticate())) throw error
       return this.#once<T>(method, path, body, options)

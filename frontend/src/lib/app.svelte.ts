@@ -36,6 +36,7 @@ export const summary = new SummaryStore(live, api)
 export const host = new HostFacts(api)
 
 api.onEnded = () => session.leave(true)
+api.onUnreachable = () => live.doubt()
 
 /** Too narrow for tables: they become lists. */
 export const narrow = new MediaQuery('(max-width: 719px)', false)

@@ -65,7 +65,13 @@ const longestPause = 20_000
 const openingLimit = 10_000
 /** A connection that brought nothing for so long is asked for an answer, which must come within a second span. */
 const quietLimit = 20_000
-const answerLimit = 8_000
+const answerLimit = 3_000
+/** Where readings come in a steady beat, so many of them, but no less than a span, may be missed before it is asked. */
+const missedBeats = 3
+const shortestQuiet = 4_000
+/** How often that is looked after; a page that slept in between has heard nothing because of that. */
+const pulseTime = 1_000
+const sleepTime = 5_000
 
 /** One subject that is watched for as long as it is not closed, over however many connections that takes. */
 export class Watching {
@@ -74,6 +80,9 @@ export class Watching {
   view: number | null = null
   /** The last message that was applied; null until a snapshot came. */
   seq: number | null = null
+  /** When its last reading came, and how long after the one before; 0: not known. */
+  readAt = 0
+  beat = 0
 
   constructor(
     readonly live: Live,
@@ -89,6 +98,19 @@ export class Watching {
 
   close() {
     this.live.drop(this)
+  }
+
+  /** A reading came. One that was held up is forgotten with the next ones. */
+  read() {
+    const now = Date.now()
+    if (this.readAt > 0) this.beat = Math.max(now - this.readAt, this.beat / 2)
+    this.readAt = now
+  }
+
+  /** The connection has nothing for it any more. */
+  reset() {
+    this.id = this.view = this.seq = null
+    this.readAt = this.beat = 0
   }
 }
 
@@ -116,6 +138,9 @@ export class Live {
   #attempts = 0
   #build = ''
   #heard = 0
+  /** Since when an answer is awaited; 0: it is not. */
+  #doubted = 0
+  #checked = 0
   #hidden = false
   #timer: ReturnType<typeof setTimeout> | undefined
   #pulse: ReturnType<typeof setInterval> | undefined
@@ -131,8 +156,10 @@ export class Live {
     this.#hidden = document.hidden
     document.addEventListener('visibilitychange', this.#shown)
     addEventListener('online', this.#hurry)
+    addEventListener('offline', this.#cut)
     addEventListener('focus', this.#hurry)
-    this.#pulse = setInterval(() => this.#check(), 5_000)
+    this.#checked = Date.now()
+    this.#pulse = setInterval(() => this.#check(), pulseTime)
     this.#open()
   }
 
@@ -140,6 +167,7 @@ export class Live {
   stop() {
     document.removeEventListener('visibilitychange', this.#shown)
     removeEventListener('online', this.#hurry)
+    removeEventListener('offline', this.#cut)
     removeEventListener('focus', this.#hurry)
     clearInterval(this.#pulse)
     clearTimeout(this.#timer)
@@ -175,9 +203,15 @@ export class Live {
     else this.#check()
   }
 
+  /** The browser lost its network. Where the server is reached without one, the next connection comes at once. */
+  readonly #cut = () => {
+    if (this.state === 'live' && this.#socket) void this.#closed(this.#socket, 0)
+  }
+
   readonly #shown = () => {
     if (this.#hidden === document.hidden) return
     this.#hidden = document.hidden
+    this.#doubted = 0
     if (this.state === 'live') {
       for (const watching of this.#watches) {
         if (this.#hidden) this.#release(watching)
@@ -193,7 +227,7 @@ export class Live {
 
   #release(watching: Watching) {
     if (watching.id !== null) this.#send({ unwatch: { id: watching.id } })
-    watching.id = watching.view = watching.seq = null
+    watching.reset()
   }
 
   #send(message: ClientMessage) {
@@ -218,7 +252,8 @@ export class Live {
     const socket = this.#socket
     this.#socket = null
     this.#inbox = null
-    for (const watching of this.#watches) watching.id = watching.view = watching.seq = null
+    this.#doubted = 0
+    for (const watching of this.#watches) watching.reset()
     if (!socket) return
     socket.onmessage = socket.onclose = null
     socket.close()
@@ -257,22 +292,40 @@ export class Live {
     this.#timer = setTimeout(() => this.#open(), wait)
   }
 
+  /** Something else could not reach the server: the connection must show that it can. */
+  doubt() {
+    if (this.state !== 'live' || this.#doubted > 0) return
+    this.#doubted = Date.now()
+    this.#send({ unwatch: { id: 'nothing' } })
+  }
+
   /** A connection can be dead without anybody having said so: a network that went away, a laptop that slept. */
   #check() {
+    const now = Date.now()
+    const slept = now - this.#checked > sleepTime
+    this.#checked = now
     if (this.state !== 'live' || this.#hidden || !this.#socket) return
-    const quiet = Date.now() - this.#heard
-    if (quiet > quietLimit + answerLimit) {
+    if (slept) this.#doubted = 0
+    if (this.#doubted === 0) {
+      if (now - this.#heard > this.#patience()) this.doubt()
+    } else if (now - this.#doubted > answerLimit) {
+      // What is shown is as old as what was heard last.
+      this.lostAt = this.#heard
       void this.#closed(this.#socket, 0)
-    } else if (quiet > quietLimit) {
-      const [watching] = this.#watches
-      if (watching) this.renew(watching)
-      else this.#send({ unwatch: { id: 'nothing' } })
     }
+  }
+
+  /** How long it may be quiet: a few beats of what beats fastest. */
+  #patience(): number {
+    const beats = [...this.#watches].map(({ beat }) => beat).filter((beat) => beat > 0)
+    if (beats.length === 0) return quietLimit
+    return Math.max(shortestQuiet, missedBeats * Math.min(...beats))
   }
 
   /** Reads what came, one message after the other; a long one bit by bit, and what comes meanwhile after it. */
   async #take(text: string) {
     this.#heard = Date.now()
+    this.#doubted = 0
     if (this.#inbox) {
       this.#inbox.push(text)
       return
@@ -332,6 +385,7 @@ export class Live {
     const { watcher, seq } = watching
     switch (message.type) {
       case 'summary':
+        watching.read()
         watching.seq = message.seq
         return watcher.summary?.(message)
       case 'journal':
@@ -345,6 +399,7 @@ export class Live {
         // Before the snapshot there is nothing to apply to; what is not newer was in the snapshot already.
         if (seq === null || message.seq <= seq) return
         if (message.seq > seq + 1) return this.renew(watching)
+        watching.read()
         watching.seq = message.seq
         return watcher.delta?.(message)
     }

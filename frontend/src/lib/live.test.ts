@@ -389,21 +389,85 @@ describe('a hidden page', () => {
 })
 
 describe('a connection that went silent', () => {
+  const asks = () => socket().sent.filter(({ unwatch }) => unwatch?.id === 'nothing').length
+
+  /** A connection with a watch of the summary, of which so many readings come, that many milliseconds apart. */
+  async function beating(readings: number, every: number) {
+    connect()
+    live.watch({ topic: 'summary' }, watcher())
+    socket().say({ type: 'watching', id: socket().asked, view: 3 })
+    for (let seq = 1; seq <= readings; seq++) {
+      await vi.advanceTimersByTimeAsync(every)
+      socket().say({ type: 'summary', view: 3, seq })
+    }
+  }
+
   it('is asked for an answer, and kept when it gives one', async () => {
     connect()
-    watched()
-    await vi.advanceTimersByTimeAsync(26_000)
-    expect(socket().sent.at(-1)).toEqual({ watch: { id: 'w2', topic: 'processes' } })
-    answer(7, 30)
+    await vi.advanceTimersByTimeAsync(22_000)
+    expect(asks()).toBe(1)
+    socket().say({ type: 'error', id: 'nothing', error: { code: 'not_found', message: '' } })
     await vi.advanceTimersByTimeAsync(15_000)
     expect(live.state).toBe('live')
   })
 
   it('is given up when it does not', async () => {
     connect()
-    watched()
-    await vi.advanceTimersByTimeAsync(31_000)
+    await vi.advanceTimersByTimeAsync(26_000)
     expect(sockets[0]?.closed).toBe(true)
     expect(sockets.length).toBeGreaterThan(1)
+  })
+
+  it('is given up within seconds where readings came each second, with their age', async () => {
+    await beating(5, 1_000)
+    const last = Date.now()
+    await vi.advanceTimersByTimeAsync(9_000)
+    expect(sockets[0]?.closed).toBe(true)
+    expect(live.lostAt).toBe(last)
+  })
+
+  it('is not doubted before several readings are missed, however seldom they come', async () => {
+    await beating(3, 15_000)
+    const before = asks()
+    await vi.advanceTimersByTimeAsync(40_000)
+    expect(asks()).toBe(before)
+    expect(sockets).toHaveLength(1)
+  })
+
+  it('is not given up while a busy server still answers', async () => {
+    await beating(5, 1_000)
+    let answered = 0
+    for (let i = 0; i < 30; i++) {
+      await vi.advanceTimersByTimeAsync(1_000)
+      for (; answered < asks(); answered++)
+        socket().say({ type: 'error', id: 'nothing', error: { code: 'not_found', message: '' } })
+    }
+    expect(answered).toBeGreaterThan(1)
+    expect(live).toMatchObject({ state: 'live', lostAt: 0 })
+  })
+
+  it('is asked before it is given up by a page that slept', async () => {
+    await beating(5, 1_000)
+    await vi.advanceTimersByTimeAsync(6_000)
+    expect(asks()).toBe(1)
+    vi.setSystemTime(Date.now() + 3_600_000)
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(asks()).toBe(2)
+    expect(live).toMatchObject({ state: 'live', lostAt: 0 })
+  })
+
+  it('is given up at once when the network is gone', () => {
+    connect()
+    dispatchEvent(new Event('offline'))
+    expect(live.state).toBe('waiting')
+    expect(live.lostAt).toBe(Date.now())
+  })
+
+  it('must answer when a request could not reach the server', async () => {
+    connect()
+    live.doubt()
+    expect(asks()).toBe(1)
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(live.lostAt).toBeGreaterThan(0)
   })
 })
