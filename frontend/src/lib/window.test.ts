@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { shiftOf, windowOf } from './window'
+import { shiftOf, sightOf, windowOf } from './window'
 
 describe('the rows that are drawn', () => {
   it.each([
@@ -25,4 +25,14 @@ describe('the shift of the rows in sight', () => {
   ])('%s', (_, next, expected) =>
     expect(shiftOf(rows.slice(2, 7), 2, [...next], key)).toBe(expected),
   )
+})
+
+describe('the rows in sight', () => {
+  it.each([
+    ['at the top', 0, { first: 0, last: 9 }],
+    ['between two rows', 10, { first: 1, last: 9 }],
+    ['at the end', 720, { first: 24, last: 30 }],
+  ])('are those that are so as a whole: %s', (_, top, want) => {
+    expect(sightOf(top, 300, 27, 30, 30)).toEqual(want)
+  })
 })

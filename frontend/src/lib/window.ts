@@ -8,6 +8,13 @@ export function windowOf(top: number, height: number, row: number, total: number
   return { first: Math.min(first, last), last }
 }
 
+/** Which rows are wholly in sight below a head of that height, which stays where it is. */
+export function sightOf(top: number, height: number, head: number, row: number, total: number) {
+  const first = Math.min(total, Math.ceil(top / row))
+  const last = Math.min(total, Math.floor((top + height - head) / row))
+  return { first, last: Math.max(first, last) }
+}
+
 /**
  * By how many places the rows in sight have moved: the middle one of their shifts, so that a row which jumps to another
  * place for reasons of its own takes nobody along. Keys are those of the rows that were in sight, from the place first.
