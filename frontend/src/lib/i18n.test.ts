@@ -56,3 +56,12 @@ describe('the catalogues', () => {
     expect(same.map(([, text]) => text).filter((text) => !names.has(text))).toEqual([])
   })
 })
+
+describe('an English count', () => {
+  it('of one is no plural', () => {
+    expect(en.log.records('1', false)).toBe('1 record')
+    expect(en.log.records('2', true)).toBe('at least 2 records')
+    expect(en.log.activity.sum('1')).toBe('1 act')
+    expect(en.log.activity.counts('1', '1', '0')).toBe('1 act, 1 other, 0 failed')
+  })
+})

@@ -3,7 +3,8 @@ export const log = {
     unseen: 'not seen yet',
     unseenCount: (n: string) => `${n} not seen yet`,
     narrowDown: 'Narrow down',
-    records: (n: string, atLeast: boolean) => `${atLeast ? 'at least ' : ''}${n} records`,
+    records: (n: string, atLeast: boolean) =>
+      `${atLeast ? 'at least ' : ''}${n} ${n === '1' ? 'record' : 'records'}`,
     searching: (back: string) => (back ? `Searched back to ${back} …` : 'Searching …'),
     notSearched: (back: string) =>
       back ? `Searched back to ${back}. What is older was not searched.` : 'Not all was searched.',
@@ -13,10 +14,10 @@ export const log = {
     export: (format: string) => `Export as ${format}, as filtered`,
     activity: {
       title: 'Last 24 hours',
-      sum: (acts: string) => `${acts} acts`,
+      sum: (acts: string) => (acts === '1' ? '1 act' : `${acts} acts`),
       failed: (n: string) => `${n} failed`,
       counts: (acts: string, other: string, failed: string) =>
-        `${acts} acts, ${other} others, ${failed} failed`,
+        `${acts} ${acts === '1' ? 'act' : 'acts'}, ${other} ${other === '1' ? 'other' : 'others'}, ${failed} failed`,
     },
     markSeen: 'Mark as seen',
     markAllSeen: 'Mark all as seen',
