@@ -149,16 +149,27 @@ func (m *Manager) carryOut(op Operation, act func(ctx context.Context) (Outcome,
 	}()
 }
 
-var errCanceled = errors.New("canceled")
+// canceled is why an act ends that somebody has canceled.
+type canceled struct{ by Who }
+
+func (c canceled) Error() string { return "canceled by " + c.by.Actor }
+
+// canceledWords tells who has canceled the act whose context ctx is: "canceled by …", or "" when nobody has.
+func canceledWords(ctx context.Context) string {
+	if c, ok := errors.AsType[canceled](context.Cause(ctx)); ok {
+		return c.Error()
+	}
+	return ""
+}
 
 // Cancel ends what runs as an operation: a command, with all that it started; the script of a service; or a job of systemd,
-// which is taken off its list. ErrNotFound: no such operation. ErrConflict: it does not run.
-func (m *Manager) Cancel(id string) error {
+// which is taken off its list; its record then names who. ErrNotFound: no such operation. ErrConflict: it does not run.
+func (m *Manager) Cancel(who Who, id string) error {
 	m.mu.Lock()
 	cancel := m.acts[id]
 	m.mu.Unlock()
 	if cancel != nil {
-		cancel(errCanceled)
+		cancel(canceled{who})
 		return nil
 	}
 	if m.log != nil {
@@ -172,8 +183,8 @@ func (m *Manager) Cancel(id string) error {
 
 // interrupted is the outcome of an act that was still going on when ctx ended.
 func interrupted(ctx context.Context) Outcome {
-	if errors.Is(context.Cause(ctx), errCanceled) {
-		return Outcome{RetStatus: Failed, Message: "it was canceled while it ran; how far it got is not known"}
+	if words := canceledWords(ctx); words != "" {
+		return Outcome{RetStatus: Failed, Message: "it was " + words + " while it ran; how far it got is not known"}
 	}
 	return Outcome{RetStatus: Interrupted, Message: endUnknown}
 }

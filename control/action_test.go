@@ -14,7 +14,10 @@ import (
 	"topdeck/control/sdhost"
 )
 
-var ann = Who{Actor: "ann", Source: "192.0.2.1"}
+var (
+	ann = Who{Actor: "ann", Source: "192.0.2.1"}
+	bob = Who{Actor: "bob", Source: "192.0.2.2"}
+)
 
 // outcome waits for the end of an operation.
 func outcomeOf(t *testing.T, l *Log, op Operation) Operation {
@@ -201,13 +204,13 @@ func TestActionsOnSystemd(t *testing.T) {
 			d, err := m.Detail(t.Context(), "td-waits")
 			return err == nil && d.Service.ActiveState == "activating"
 		})
-		if err := m.Cancel(op.ID); err != nil {
+		if err := m.Cancel(bob, op.ID); err != nil {
 			t.Fatal(err)
 		}
-		if op := outcomeOf(t, l, op); op.RetStatus != Failed || !strings.Contains(op.Message, "td-waits.service: start was canceled; it is ") {
+		if op := outcomeOf(t, l, op); op.RetStatus != Failed || !strings.Contains(op.Message, "td-waits.service: start was canceled by bob; it is ") {
 			t.Errorf("%+v", op)
 		}
-		if err := m.Cancel(op.ID); !errors.Is(err, ErrConflict) {
+		if err := m.Cancel(bob, op.ID); !errors.Is(err, ErrConflict) {
 			t.Errorf("once more: %v, want ErrConflict", err)
 		}
 		outcomeOf(t, l, must[Operation](t)(m.ServiceAction(t.Context(), ann, "td-waits", Stop, "")))
@@ -270,10 +273,10 @@ func TestActionsOnScripts(t *testing.T) {
 		t.Errorf("%+v", op)
 	}
 	long := must[Operation](t)(m.ServiceAction(t.Context(), ann, "long", Start, ""))
-	if err := m.Cancel(long.ID); err != nil {
+	if err := m.Cancel(bob, long.ID); err != nil {
 		t.Error(err)
 	}
-	if op := outcomeOf(t, l, long); op.RetStatus != Failed || op.Message != "long: start was canceled, and its script ended" {
+	if op := outcomeOf(t, l, long); op.RetStatus != Failed || op.Message != "long: start was canceled by bob, and its script ended" {
 		t.Errorf("%+v", op)
 	}
 	for _, action := range []string{Enable, Reload, ResetFailed} {

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -173,8 +172,8 @@ func (c *command) run(ctx context.Context, how runner, what order, timeout time.
 		if line := telling(strings.Split(o.Detail, "\n")); line != "" {
 			o.Message += ": " + line
 		}
-	case errors.Is(context.Cause(limited), errCanceled):
-		o.Message = name + " was canceled"
+	case canceledWords(limited) != "":
+		o.Message = name + " was " + canceledWords(limited)
 	case ctx.Err() != nil:
 		o.RetStatus, o.Message = Interrupted, name+" was ended, because topdeck ends"
 	case limited.Err() != nil:

@@ -90,7 +90,7 @@ func TestCommands(t *testing.T) {
 	if after := must[Page](t)(l.List(t.Context(), Filter{})).Total; after != before {
 		t.Errorf("%d records of what was refused", after-before)
 	}
-	if err := m.Cancel("999"); !errors.Is(err, ErrNotFound) {
+	if err := m.Cancel(bob, "999"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("no such command: %v", err)
 	}
 }
@@ -128,7 +128,7 @@ func testCommands(t *testing.T, m *Manager, l *Log) {
 		if test.code < 0 && op.ExitCode != nil || test.code >= 0 && (op.ExitCode == nil || *op.ExitCode != test.code) {
 			t.Errorf("%s: exit code %v, want %d", test.line, op.ExitCode, test.code)
 		}
-		if err := m.Cancel(op.ID); !errors.Is(err, ErrConflict) {
+		if err := m.Cancel(bob, op.ID); !errors.Is(err, ErrConflict) {
 			t.Errorf("canceled after its end: %v, want ErrConflict", err)
 		}
 	}
@@ -157,7 +157,7 @@ func TestACommandIsEndedWithAllThatItStarted(t *testing.T) {
 		want    RetStatus
 		message string
 	}{
-		{"canceled", 0, func(m *Manager, op Operation) error { return m.Cancel(op.ID) }, Failed, "sh was canceled"},
+		{"canceled", 0, func(m *Manager, op Operation) error { return m.Cancel(bob, op.ID) }, Failed, "sh was canceled by bob"},
 		{"too long", time.Second, func(m *Manager, op Operation) error { return nil }, Failed, "sh took more than 1s and was ended"},
 		{"topdeck ends", 0, func(m *Manager, op Operation) error { m.Close(); return nil }, Interrupted, "sh was ended, because topdeck ends"},
 	} {
@@ -253,7 +253,7 @@ func TestCommandsAtOnceAreBounded(t *testing.T) {
 	if _, err := m.RunCommand(ann, "true", 0); !errors.Is(err, ErrTooMany) {
 		t.Errorf("one more: %v, want ErrTooMany", err)
 	}
-	if err := m.Cancel(ops[0].ID); err != nil {
+	if err := m.Cancel(bob, ops[0].ID); err != nil {
 		t.Fatal(err)
 	}
 	outcomeOf(t, l, ops[0])

@@ -85,7 +85,7 @@ func TestCommandsAsUnits(t *testing.T) {
 		end     func(op Operation) error
 		message string
 	}{
-		{"canceled", 0, func(op Operation) error { return m.Cancel(op.ID) }, "sh was canceled"},
+		{"canceled", 0, func(op Operation) error { return m.Cancel(bob, op.ID) }, "sh was canceled by bob"},
 		{"too long", 2 * time.Second, func(Operation) error { return nil }, "sh took more than 2s and was ended"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

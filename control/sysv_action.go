@@ -106,8 +106,8 @@ func (s *sysv) act(ctx context.Context, id, action string) Outcome {
 	err = cmd.Run()
 	s.forget()
 	switch {
-	case errors.Is(context.Cause(ctx), errCanceled):
-		return Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s was canceled, and its script ended", id, action), Detail: out.String()}
+	case canceledWords(ctx) != "":
+		return Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s was %s, and its script ended", id, action, canceledWords(ctx)), Detail: out.String()}
 	case ctx.Err() != nil:
 		return interrupted(ctx)
 	case limited.Err() != nil:

@@ -20,7 +20,7 @@ type Controller interface {
 	Journal(ctx context.Context, name string, lines int) ([]control.JournalLine, error)
 	Signal(who control.Who, pid int, startTime uint64, signal string) (control.Operation, error)
 	RunCommand(who control.Who, line string, timeout time.Duration) (control.Operation, error)
-	Cancel(id string) error
+	Cancel(who control.Who, id string) error
 	Output(id string) (text string, truncated bool, err error)
 	Follow(id string, f func(piece []byte)) (stop func(), err error)
 	FollowJournal(ctx context.Context, name string, lines int, f func([]control.JournalLine)) error
@@ -125,7 +125,7 @@ func (s *Server) showOutput(c *fiber.Ctx) error {
 // cancelOperation answers POST /operations/{id}/cancel. How the command then ended, its record tells.
 func (s *Server) cancelOperation(c *fiber.Ctx) error {
 	id := c.Params("id")
-	if err := s.cfg.Control.Cancel(id); err != nil {
+	if err := s.cfg.Control.Cancel(asker(c), id); err != nil {
 		return orControlError(err)
 	}
 	op, err := s.cfg.Log.Get(id)

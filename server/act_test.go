@@ -72,7 +72,7 @@ func (f *fakeControl) RunCommand(who control.Who, line string, timeout time.Dura
 	return control.Operation{}, f.ask("run", who.Actor, line, timeout.String())
 }
 
-func (f *fakeControl) Cancel(id string) error { return f.ask("cancel", id) }
+func (f *fakeControl) Cancel(who control.Who, id string) error { return f.ask("cancel", who, id) }
 
 func (f *fakeControl) Output(id string) (string, bool, error) { return "", false, f.ask("output", id) }
 
