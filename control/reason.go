@@ -24,6 +24,9 @@ func telling(lines []string) string {
 		if place.MatchString(line) {
 			score++
 		}
+		if quoted.MatchString(line) {
+			score++
+		}
 		if strings.TrimSpace(line) != "" && score >= most {
 			best, most = line, score
 		}
@@ -43,6 +46,9 @@ var reasonWords = []struct {
 
 // place is where in a file something is: "nginx.conf:84", "line 3".
 var place = regexp.MustCompile(`\.[a-z]\w*:\d+|\bline \d+`)
+
+// quoted is what a line names: a parameter and its value, a directive, a file.
+var quoted = regexp.MustCompile(`"[^"]+"|(^|\W)'[^']+'`)
 
 // errnoTexts are strerror(3)'s words for what the kernel may refuse, in lower case.
 func errnoTexts() (texts []string) {

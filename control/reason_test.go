@@ -22,6 +22,10 @@ Bad directive or wrong number of arguments`, "Bad directive or wrong number of a
 FATAL:  configuration file "/etc/postgresql/15/main/postgresql.conf" contains errors
 pg_ctl: could not start server
 Examine the log output.`, `LOG:  unrecognized configuration parameter "nonsense" in file "/etc/postgresql/15/main/postgresql.conf" line 822`},
+		{"PostgreSQL, of a value", `LOG:  invalid value for parameter "shared_buffers": "100TB"
+FATAL:  configuration file "/etc/postgresql/15/main/postgresql.conf" contains errors
+pg_ctl: could not start server
+Examine the log output.`, `LOG:  invalid value for parameter "shared_buffers": "100TB"`},
 		{"nginx, of its port", `[emerg] 68#68: bind() to 127.0.0.1:18080 failed (98: Address already in use)
 [emerg] 68#68: still could not bind()`, "[emerg] 68#68: bind() to 127.0.0.1:18080 failed (98: Address already in use)"},
 		{"PostgreSQL, of its port", `LOG:  starting PostgreSQL 15.18
