@@ -45,13 +45,13 @@ func activity(ctx context.Context, log *control.Log, now time.Time) ([]ActivityH
 			return enough
 		}
 		hour := &hours[i]
-		switch {
-		case op.RetStatus == control.Failed || op.RetStatus == control.Interrupted:
-			hour.Failed++
-		case slices.ContainsFunc([]string{"service.", "process.", "command."}, func(kind string) bool { return strings.HasPrefix(op.LogType, kind) }):
-			hour.Acts++
-		default:
+		if !isAct(op.LogType) {
 			hour.Other++
+			return nil
+		}
+		hour.Acts++
+		if op.RetStatus == control.Failed || op.RetStatus == control.Interrupted {
+			hour.Failed++
 		}
 		return nil
 	})
@@ -59,4 +59,10 @@ func activity(ctx context.Context, log *control.Log, now time.Time) ([]ActivityH
 		return nil, err
 	}
 	return hours[whole:], nil
+}
+
+// isAct tells whether a record of this type is of an act on the host: service.failed tells what became of one.
+func isAct(logType string) bool {
+	kind, _, _ := strings.Cut(logType, ".")
+	return logType != "service.failed" && slices.Contains([]string{"service", "process", "command"}, kind)
 }

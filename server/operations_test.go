@@ -264,6 +264,8 @@ func TestActivityOfADay(t *testing.T) {
 	s.record(control.Entry{LogType: "service.start", Target: "a", Actor: "x"})
 	s.record(control.Entry{LogType: "user.add", Target: "b", Actor: "x"})
 	s.failed(control.Entry{LogType: "command.run", Target: "c", Actor: "x"})
+	s.failed(control.Entry{LogType: "session.denied", Target: "d", Actor: "d"})
+	s.failed(control.Entry{LogType: "service.failed", Target: "a"})
 	hours := into[ActivityReply](t, b.want(200, "GET", "/operations/activity", nil)).Hours
 	if len(hours) != 24 || hours[23].Start.Minute() != 0 || hours[23].Start.Sub(hours[0].Start) != 23*time.Hour {
 		t.Fatalf("hours: %+v", hours)
@@ -274,7 +276,7 @@ func TestActivityOfADay(t *testing.T) {
 		}
 		return total
 	}
-	if was, is := sum(before), sum(hours); is.Acts != was.Acts+1 || is.Other != was.Other+1 || is.Failed != was.Failed+1 {
+	if was, is := sum(before), sum(hours); is.Acts != was.Acts+2 || is.Failed != was.Failed+1 || is.Other != was.Other+3 {
 		t.Errorf("%+v became %+v", was, is)
 	}
 	// A day later none of it is left; seen from a day before, all of it is in the hour that goes on.

@@ -157,12 +157,12 @@ type OperationsReply struct {
 	Operations []control.Operation `json:"operations"`
 }
 
-// ActivityHour counts the records of one hour, each of them once.
+// ActivityHour counts the records of one hour: acts and others.
 type ActivityHour struct {
 	Start  time.Time `json:"start"`  // a full hour, UTC
-	Acts   int       `json:"acts"`   // acts on the host that did not fail
-	Other  int       `json:"other"`  // acts on accounts and sessions that did not fail
-	Failed int       `json:"failed"` // whatever failed, was refused or was interrupted
+	Acts   int       `json:"acts"`   // acts on the host, however they ended
+	Failed int       `json:"failed"` // of these, those that failed or were interrupted
+	Other  int       `json:"other"`  // all other records: of accounts and sessions, of refused sign-ins, of services that failed
 }
 
 // ActivityReply answers GET /operations/activity: the last 24 hours, oldest first, the one that goes on included. The

@@ -405,8 +405,8 @@ export interface OperationsReply {
 export interface ActivityHour {
 	start: string
 	acts: number
-	other: number
 	failed: number
+	other: number
 }
 
 export interface ActivityReply {

@@ -15,9 +15,9 @@ export const log = {
     activity: {
       title: 'Last 24 hours',
       sum: (acts: string) => (acts === '1' ? '1 act' : `${acts} acts`),
-      failed: (n: string) => `${n} failed`,
+      failed: (n: string) => `${n} of them failed`,
       counts: (acts: string, other: string, failed: string) =>
-        `${acts} ${acts === '1' ? 'act' : 'acts'}, ${other} ${other === '1' ? 'other' : 'others'}, ${failed} failed`,
+        `${acts} ${acts === '1' ? 'act' : 'acts'}, ${failed} of them failed; ${other} other ${other === '1' ? 'record' : 'records'}`,
     },
     markSeen: 'Mark as seen',
     markAllSeen: 'Mark all as seen',
