@@ -49,7 +49,7 @@ func (v *logVerify) Run(std streams, log *logCmd) error {
 		fmt.Fprintf(std.out, "heads told earlier of records that retention has removed: %d\n", found.Older)
 	}
 	if len(heads) == 0 {
-		fmt.Fprintln(std.out, "that nothing was cut off its end shows against what the server told its log: topdeck log verify $(journalctl -u topdeck | grep -o 'head=[0-9a-f:]*')")
+		fmt.Fprintf(std.out, "that nothing was cut off its end shows against what the server told its log: topdeck log verify --data %s $(journalctl -u topdeck | grep -o 'head=[0-9a-f:]*')\n", dir)
 	}
 	return nil
 }

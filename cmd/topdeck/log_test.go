@@ -56,6 +56,9 @@ func TestLogVerify(t *testing.T) {
 		}
 	}
 	running := verify(exitDone, "is whole: entries 1 to 3, 3 operations")
+	if again := "topdeck log verify --data " + dir + " $("; !strings.Contains(running, again) {
+		t.Errorf("how to verify more is told as %q, want %q in it", running, again)
+	}
 	online := toldHead.FindStringSubmatch(running)
 	if online == nil {
 		t.Fatalf("no head in %q", running)
