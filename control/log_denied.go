@@ -22,6 +22,7 @@ type denials struct {
 
 type denial struct {
 	id             string
+	what           string // was refused
 	count, written int
 	reason         string
 }
@@ -46,8 +47,12 @@ func (l *Log) Denied(account, actor, address, reason string) error {
 		sum = d.sums[key]
 	}
 	if sum == nil {
+		what := "sign-in"
+		if key[1] != "" {
+			what = "password check"
+		}
 		op, err := l.record(Entry{
-			LogType: deniedType, Target: key[0], Actor: key[1], Source: key[2], RetStatus: Failed, Message: deniedMessage(1, reason),
+			LogType: deniedType, Target: key[0], Actor: key[1], Source: key[2], RetStatus: Failed, Message: deniedMessage(1, what, reason),
 		}, false) // a flood of them would leave no room for others
 		if err != nil {
 			return err
@@ -55,7 +60,7 @@ func (l *Log) Denied(account, actor, address, reason string) error {
 		if d.sums == nil {
 			d.sums = map[[3]string]*denial{}
 		}
-		d.sums[key] = &denial{id: op.ID, count: 1, written: 1, reason: reason}
+		d.sums[key] = &denial{id: op.ID, what: what, count: 1, written: 1, reason: reason}
 		return nil
 	}
 	sum.count++
@@ -88,16 +93,16 @@ func (l *Log) sumDenied(all bool) error {
 }
 
 func (l *Log) writeSum(sum *denial) error {
-	_, err := l.Finish(sum.id, Outcome{RetStatus: Failed, Message: deniedMessage(sum.count, sum.reason)})
+	_, err := l.Finish(sum.id, Outcome{RetStatus: Failed, Message: deniedMessage(sum.count, sum.what, sum.reason)})
 	if err == nil {
 		sum.written = sum.count
 	}
 	return err
 }
 
-func deniedMessage(count int, reason string) string {
+func deniedMessage(count int, what, reason string) string {
 	if count == 1 {
-		return "sign-in refused: " + reason
+		return what + " refused: " + reason
 	}
-	return fmt.Sprintf("%d sign-ins refused within a minute; the last: %s", count, reason)
+	return fmt.Sprintf("%d %ss refused within a minute; the last: %s", count, what, reason)
 }

@@ -368,3 +368,16 @@ func TestSubscribersAreToldInOrder(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Who is signed in and mistypes the password that is asked for again was refused no sign-in.
+func TestAWrongPasswordOfWhoIsSignedInIsNoSignIn(t *testing.T) {
+	l := openLog(t, LogConfig{Now: newClock().now}) // a minute that does not end
+	for _, want := range []string{"password check refused: wrong password", "2 password checks refused within a minute; the last: wrong password"} {
+		if err := l.Denied("ann", "ann", "192.0.2.1", "wrong password"); err != nil {
+			t.Fatal(err)
+		}
+		if ops := must[Page](t)(l.List(t.Context(), Filter{})).Operations; len(ops) != 1 || ops[0].Message != want {
+			t.Errorf("%+v, want one record: %s", ops, want)
+		}
+	}
+}

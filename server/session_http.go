@@ -143,7 +143,11 @@ func (s *Server) tryPassword(c *fiber.Ctx, name, password string, wrong *Error) 
 		attempt.unchecked()
 		return account{}, nil, err
 	case !right:
-		s.accounts.denied(name, actorOf(c), "wrong user name or password")
+		by, reason := actorOf(c), "wrong user name or password"
+		if by.Name != "" {
+			reason = "wrong password"
+		}
+		s.accounts.denied(name, by, reason)
 		return account{}, nil, wrong
 	}
 	return one, attempt, nil
