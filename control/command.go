@@ -2,8 +2,10 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -64,20 +66,21 @@ func (m *Manager) RunCommand(who Who, line string, timeout time.Duration) (Opera
 	case !utf8.ValidString(line): // neither D-Bus nor the log could hold it as it is
 		return Operation{}, &failure{ErrInvalid, "cannot run a command that is not UTF-8"}
 	case timeout < time.Second || timeout > maxCommandTimeout:
-		return Operation{}, &failure{ErrInvalid, fmt.Sprintf("cannot run a command for %v; it must be from 1 s to %v", timeout, maxCommandTimeout)}
+		return Operation{}, &failure{ErrInvalid, "a command may take from 1 second to 1 hour"}
 	}
 	words, err := splitWords(line)
 	if err != nil {
 		return Operation{}, err
 	}
-	path := words[0]
-	if strings.Contains(path, "/") {
-		path, err = exec.LookPath(filepath.Join("/", path))
+	path, name := "", words[0]
+	if strings.Contains(name, "/") {
+		name = filepath.Join("/", name) // where commands run
+		path, err = exec.LookPath(name)
 	} else {
-		path, err = lookPath(path)
+		path, err = lookPath(name)
 	}
 	if err != nil {
-		return Operation{}, &failure{ErrNotFound, fmt.Sprintf("cannot run %s: %v", oneLine(words[0], 200), err)}
+		return Operation{}, &failure{ErrNotFound, fmt.Sprintf("cannot run %s: %s", oneLine(name, 200), lookWords(err))}
 	}
 	if err := m.runner.ready(); err != nil {
 		return Operation{}, &failure{ErrUnavailable, fmt.Sprintf("cannot run a command: %v", err)}
@@ -106,6 +109,20 @@ func (m *Manager) RunCommand(who Who, line string, timeout time.Duration) (Opera
 	m.mu.Unlock()
 	begun <- op.ID
 	return op, nil
+}
+
+// lookWords is why a program was not found, without its path.
+func lookWords(err error) string {
+	if e, ok := errors.AsType[*exec.Error](err); ok {
+		err = e.Err
+	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return "it is no program: nobody may execute it"
+	}
+	return err.Error()
 }
 
 func (m *Manager) admit(c *command) error {

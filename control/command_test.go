@@ -84,6 +84,14 @@ func TestCommands(t *testing.T) {
 			t.Errorf("%.50s: %v, want %v", line, err, want)
 		}
 	}
+	for line, want := range map[string]string{
+		"./td-none":   "cannot run /td-none: no such file or directory",
+		"/etc/passwd": "cannot run /etc/passwd: it is no program: nobody may execute it",
+	} {
+		if _, err := m.RunCommand(ann, line, 0); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", line, err, want)
+		}
+	}
 	if _, err := m.RunCommand(ann, "true", -1); !errors.Is(err, ErrInvalid) {
 		t.Errorf("a timeout of -1: %v", err)
 	}
