@@ -82,8 +82,8 @@ const acting = {
     '{1:w}：{2:act}期间与 systemd 的连接中断，结果未知{3~state|nothing}',
   '%s: %s failed, %s': '{1:w}：{2:act}失败，{3:end}{4~ends|nothing}',
   '%s: %s took more than %v and was ended': '{1:w}：{2:act}超过 {3:w}，已被结束',
-  '%s: %s was canceled, and its script ended': '{1:w}：{2:act}已取消，其脚本已被结束',
-  '%s: %s was canceled%s; what was begun is not undone':
+  '%s: %s was %s, and its script ended': '{1:w}：{2:act}{3~said}，其脚本已被结束',
+  '%s: %s was %s%s; what was begun is not undone':
     '{1:w}：{2:act}已取消{3~state|nothing}；已开始的部分不会撤销',
   '%s: its failure is forgotten': '{1:w}：失败状态已清除',
   '%s is %sd': '{1:w}：已{2:able}{3~already|nothing}',
@@ -96,7 +96,8 @@ const acting = {
   'that is not for service scripts; start it, or stop it': '服务脚本不支持此操作，请启动或停止它',
   'its script has no branch for that': '其脚本不支持此操作',
   'update-rc.d knows no other root': 'update-rc.d 不支持其他根目录',
-  'it was canceled while it ran; how far it got is not known': '执行中被取消，已进行到何种程度未知',
+  'canceled by %s': '已被 {1:w} 取消',
+  'it was %s while it ran; how far it got is not known': '执行中{1~said}，已进行到何种程度未知',
   'topdeck ended while this ran; how it ended is not known': '执行期间 topdeck 退出，结果未知',
   'topdeck ended while this ran; it may run still as %s: systemd cannot be asked: %s':
     '执行期间 topdeck 退出；它可能仍以 {1:w} 运行：无法查询 systemd：{2~said}',
@@ -146,7 +147,7 @@ const managers = {
 const commands = {
   '%s ended well': '{1:w} 正常结束{2~further|nothing}',
   '%s failed, %s': '{1:w} 失败，{2:end}{3~ends|nothing}',
-  '%s was canceled': '{1:w} 已取消{2~further|nothing}',
+  '%s was %s': '{1:w} {2~said}',
   '%s was ended, because topdeck ends': '{1:w} 已被结束，因为 topdeck 正在退出{2~further|nothing}',
   '%s took more than %v and was ended': '{1:w} 超过 {2:w}，已被结束{3~further|nothing}',
   'ended with exit status %d': '已结束，退出码 {1}',
@@ -161,8 +162,7 @@ const commands = {
   "cannot run a command with %q in it: no shell is started; quote it, or write sh -c '…'":
     "命令中含有 {1}，但不会启动 shell；请为其加引号，或写成 sh -c '…'",
   'cannot run an empty command': '命令不能为空',
-  'cannot run a command for %v; it must be from 1 s to %v':
-    '命令的超时不能为 {1:w}；须为 1 秒至 {2:w}',
+  'a command may take from 1 second to 1 hour': '命令的超时须为 1 秒至 1 小时',
   'cannot run more than %d commands at once; wait for one of them, or cancel it':
     '最多同时执行 {1} 条命令，请等待或取消其中一条',
   'this server runs no commands: it was started with --commands off':
