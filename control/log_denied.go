@@ -101,8 +101,13 @@ func (l *Log) writeSum(sum *denial) error {
 }
 
 func deniedMessage(count int, what, reason string) string {
-	if count == 1 {
-		return what + " refused: " + reason
+	switch signIn := what == "sign-in"; {
+	case signIn && count == 1:
+		return "sign-in refused: " + reason
+	case signIn:
+		return fmt.Sprintf("%d sign-ins refused within a minute; the last: %s", count, reason)
+	case count == 1:
+		return "password check refused: " + reason
 	}
-	return fmt.Sprintf("%d %ss refused within a minute; the last: %s", count, what, reason)
+	return fmt.Sprintf("%d password checks refused within a minute; the last: %s", count, reason)
 }

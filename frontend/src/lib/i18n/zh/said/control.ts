@@ -84,7 +84,7 @@ const acting = {
   '%s: %s took more than %v and was ended': '{1:w}：{2:act}超过 {3:w}，已被结束',
   '%s: %s was %s, and its script ended': '{1:w}：{2:act}{3~said}，其脚本已被结束',
   '%s: %s was %s%s; what was begun is not undone':
-    '{1:w}：{2:act}已取消{3~state|nothing}；已开始的部分不会撤销',
+    '{1:w}：{2:act}{3~said}{4~state|nothing}；已开始的部分不会撤销',
   '%s: its failure is forgotten': '{1:w}：失败状态已清除',
   '%s is %sd': '{1:w}：已{2:able}{3~already|nothing}',
   '%s cannot be enabled: its unit file has no [Install] section that says when to start it':
@@ -151,6 +151,8 @@ const commands = {
   '%s was ended, because topdeck ends': '{1:w} 已被结束，因为 topdeck 正在退出{2~further|nothing}',
   '%s took more than %v and was ended': '{1:w} 超过 {2:w}，已被结束{3~further|nothing}',
   'ended with exit status %d': '已结束，退出码 {1}',
+  'cannot run %s: %s': '无法执行 {1:w}：{2~said}',
+  'it is no program: nobody may execute it': '它不是可执行的程序',
   'cannot run %s: %v': '无法执行 {1:w}：{2~said}',
   'cannot run a command: %v': '无法执行命令：{1~said}',
   'there is no program %s in %s': '在 {2:w} 中没有程序 {1:w}',

@@ -31,6 +31,10 @@ const access = {
   'sign-in refused: %s': '登录被拒绝：{1~said}',
   '%d sign-ins refused within a minute; the last: %s':
     '一分钟内 {1} 次登录被拒绝；最近一次：{2~said}',
+  'password check refused: %s': '密码确认被拒绝：{1~said}',
+  '%d password checks refused within a minute; the last: %s':
+    '一分钟内 {1} 次密码确认被拒绝；最近一次：{2~said}',
+  'wrong password': '密码错误',
   'signed in as %s': '以{1:role}身份登录',
   'signed out': '已退出登录',
   'gave the password again': '已再次验证密码',
