@@ -154,10 +154,10 @@ type canceled struct{ by Who }
 
 func (c canceled) Error() string { return "canceled by " + c.by.Actor }
 
-// canceledWords tells who has canceled the act whose context ctx is: "canceled by …", or "" when nobody has.
-func canceledWords(ctx context.Context) string {
+// canceler is who has canceled the act whose context ctx is, "" when nobody has.
+func canceler(ctx context.Context) string {
 	if c, ok := errors.AsType[canceled](context.Cause(ctx)); ok {
-		return c.Error()
+		return c.by.Actor
 	}
 	return ""
 }
@@ -183,8 +183,8 @@ func (m *Manager) Cancel(who Who, id string) error {
 
 // interrupted is the outcome of an act that was still going on when ctx ended.
 func interrupted(ctx context.Context) Outcome {
-	if words := canceledWords(ctx); words != "" {
-		return Outcome{RetStatus: Failed, Message: "it was " + words + " while it ran; how far it got is not known"}
+	if who := canceler(ctx); who != "" {
+		return Outcome{RetStatus: Failed, Message: fmt.Sprintf("it was canceled by %s while it ran; how far it got is not known", who)}
 	}
 	return Outcome{RetStatus: Interrupted, Message: endUnknown}
 }

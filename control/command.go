@@ -189,8 +189,8 @@ func (c *command) run(ctx context.Context, how runner, what order, timeout time.
 		if line := telling(strings.Split(o.Detail, "\n")); line != "" {
 			o.Message += ": " + line
 		}
-	case canceledWords(limited) != "":
-		o.Message = name + " was " + canceledWords(limited)
+	case canceler(limited) != "":
+		o.Message = fmt.Sprintf("%s was canceled by %s", name, canceler(limited))
 	case ctx.Err() != nil:
 		o.RetStatus, o.Message = Interrupted, name+" was ended, because topdeck ends"
 	case limited.Err() != nil:

@@ -149,7 +149,7 @@ func (s *systemd) act(ctx context.Context, id, action string) (o Outcome) {
 	default:
 		return s.refused(ctx, id, action, err)
 	}
-	if words := canceledWords(ctx); err != nil && words != "" {
+	if who := canceler(ctx); err != nil && who != "" {
 		if result, err = s.cancelJob(w, job, since); err != nil {
 			return interrupted(ctx)
 		}
@@ -157,8 +157,8 @@ func (s *systemd) act(ctx context.Context, id, action string) (o Outcome) {
 		if result == "canceled" {
 			conn, err := s.connected()
 			p := properties1{ctx: ctx, conn: conn, path: unitPath(id), err: err}
-			return Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s was %s%s; what was begun is not undone",
-				id, action, words, standing(p.text(sdUnit, "ActiveState"), p.text(sdUnit, "SubState")))}
+			return Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s was canceled by %s%s; what was begun is not undone",
+				id, action, who, standing(p.text(sdUnit, "ActiveState"), p.text(sdUnit, "SubState")))}
 		}
 	}
 	if err != nil && id == s.own && action == Restart {

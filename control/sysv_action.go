@@ -106,8 +106,8 @@ func (s *sysv) act(ctx context.Context, id, action string) Outcome {
 	err = cmd.Run()
 	s.forget()
 	switch {
-	case canceledWords(ctx) != "":
-		return Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s was %s, and its script ended", id, action, canceledWords(ctx)), Detail: out.String()}
+	case canceler(ctx) != "":
+		return Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s was canceled by %s, and its script ended", id, action, canceler(ctx)), Detail: out.String()}
 	case ctx.Err() != nil:
 		return interrupted(ctx)
 	case limited.Err() != nil:

@@ -88,8 +88,8 @@ describe('what the server says', () => {
       'web.service：启动后 2.0 秒结束：it said goodbye',
     ],
     [
-      'web.service: start was canceled; it is inactive (dead); what was begun is not undone',
-      'web.service：启动已取消；当前为 inactive (dead)；已开始的部分不会撤销',
+      'web.service: start was canceled by bob; it is inactive (dead); what was begun is not undone',
+      'web.service：启动已被 bob 取消；当前为 inactive (dead)；已开始的部分不会撤销',
     ],
     ['web.service is enabled already', 'web.service：已设为开机启动（无需更改）'],
     [

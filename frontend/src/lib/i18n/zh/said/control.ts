@@ -82,9 +82,10 @@ const acting = {
     '{1:w}：{2:act}期间与 systemd 的连接中断，结果未知{3~state|nothing}',
   '%s: %s failed, %s': '{1:w}：{2:act}失败，{3:end}{4~ends|nothing}',
   '%s: %s took more than %v and was ended': '{1:w}：{2:act}超过 {3:w}，已被结束',
-  '%s: %s was %s, and its script ended': '{1:w}：{2:act}{3~said}，其脚本已被结束',
-  '%s: %s was %s%s; what was begun is not undone':
-    '{1:w}：{2:act}{3~said}{4~state|nothing}；已开始的部分不会撤销',
+  '%s: %s was canceled by %s, and its script ended':
+    '{1:w}：{2:act}已被 {3:w} 取消，其脚本已被结束',
+  '%s: %s was canceled by %s%s; what was begun is not undone':
+    '{1:w}：{2:act}已被 {3:w} 取消{4~state|nothing}；已开始的部分不会撤销',
   '%s: its failure is forgotten': '{1:w}：失败状态已清除',
   '%s is %sd': '{1:w}：已{2:able}{3~already|nothing}',
   '%s cannot be enabled: its unit file has no [Install] section that says when to start it':
@@ -97,7 +98,8 @@ const acting = {
   'its script has no branch for that': '其脚本不支持此操作',
   'update-rc.d knows no other root': 'update-rc.d 不支持其他根目录',
   'canceled by %s': '已被 {1:w} 取消',
-  'it was %s while it ran; how far it got is not known': '执行中{1~said}，已进行到何种程度未知',
+  'it was canceled by %s while it ran; how far it got is not known':
+    '执行中已被 {1:w} 取消，已进行到何种程度未知',
   'topdeck ended while this ran; how it ended is not known': '执行期间 topdeck 退出，结果未知',
   'topdeck ended while this ran; it may run still as %s: systemd cannot be asked: %s':
     '执行期间 topdeck 退出；它可能仍以 {1:w} 运行：无法查询 systemd：{2~said}',
@@ -147,7 +149,7 @@ const managers = {
 const commands = {
   '%s ended well': '{1:w} 正常结束{2~further|nothing}',
   '%s failed, %s': '{1:w} 失败，{2:end}{3~ends|nothing}',
-  '%s was %s': '{1:w} {2~said}',
+  '%s was canceled by %s': '{1:w} 已被 {2:w} 取消',
   '%s was ended, because topdeck ends': '{1:w} 已被结束，因为 topdeck 正在退出{2~further|nothing}',
   '%s took more than %v and was ended': '{1:w} 超过 {2:w}，已被结束{3~further|nothing}',
   'ended with exit status %d': '已结束，退出码 {1}',
