@@ -22,7 +22,7 @@ type denials struct {
 
 type denial struct {
 	id             string
-	what           string // was refused
+	again          bool // it was no sign-in: who was signed in gave the password again
 	count, written int
 	reason         string
 }
@@ -47,12 +47,9 @@ func (l *Log) Denied(account, actor, address, reason string) error {
 		sum = d.sums[key]
 	}
 	if sum == nil {
-		what := "sign-in"
-		if key[1] != "" {
-			what = "password check"
-		}
+		again := key[1] != ""
 		op, err := l.record(Entry{
-			LogType: deniedType, Target: key[0], Actor: key[1], Source: key[2], RetStatus: Failed, Message: deniedMessage(1, what, reason),
+			LogType: deniedType, Target: key[0], Actor: key[1], Source: key[2], RetStatus: Failed, Message: deniedMessage(1, again, reason),
 		}, false) // a flood of them would leave no room for others
 		if err != nil {
 			return err
@@ -60,7 +57,7 @@ func (l *Log) Denied(account, actor, address, reason string) error {
 		if d.sums == nil {
 			d.sums = map[[3]string]*denial{}
 		}
-		d.sums[key] = &denial{id: op.ID, what: what, count: 1, written: 1, reason: reason}
+		d.sums[key] = &denial{id: op.ID, again: again, count: 1, written: 1, reason: reason}
 		return nil
 	}
 	sum.count++
@@ -93,18 +90,18 @@ func (l *Log) sumDenied(all bool) error {
 }
 
 func (l *Log) writeSum(sum *denial) error {
-	_, err := l.Finish(sum.id, Outcome{RetStatus: Failed, Message: deniedMessage(sum.count, sum.what, sum.reason)})
+	_, err := l.Finish(sum.id, Outcome{RetStatus: Failed, Message: deniedMessage(sum.count, sum.again, sum.reason)})
 	if err == nil {
 		sum.written = sum.count
 	}
 	return err
 }
 
-func deniedMessage(count int, what, reason string) string {
-	switch signIn := what == "sign-in"; {
-	case signIn && count == 1:
+func deniedMessage(count int, again bool, reason string) string {
+	switch {
+	case !again && count == 1:
 		return "sign-in refused: " + reason
-	case signIn:
+	case !again:
 		return fmt.Sprintf("%d sign-ins refused within a minute; the last: %s", count, reason)
 	case count == 1:
 		return "password check refused: " + reason

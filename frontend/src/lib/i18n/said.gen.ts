@@ -243,7 +243,6 @@ export type Form =
 	| "order must be asc or desc"
 	| "parameter %s is given twice"
 	| "password changed"
-	| "password check"
 	| "password check refused: %s"
 	| "password is needed"
 	| "pressure is switched off in this kernel: boot it with psi=1"
