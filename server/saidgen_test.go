@@ -23,7 +23,7 @@ const saidFile = "../frontend/src/lib/i18n/said.gen.ts"
 func TestWhatIsSaidIsInStep(t *testing.T) {
 	forms := saidForms(t)
 	for _, form := range []string{
-		"there is no user %q", "too many wrong passwords", "sign-in refused: %s", "%s was %s", "a process failed", "signed in as %s", "sent SIG%s to process %d (%s)",
+		"there is no user %q", "too many wrong passwords", "sign-in refused: %s", "%s was canceled by %s", "a process failed", "signed in as %s", "sent SIG%s to process %d (%s)",
 		"this server does not answer to that Host; use localhost, the address it listens on, or the address given with --public-url",
 	} {
 		if !slices.Contains(forms, form) {
