@@ -66,7 +66,8 @@ type Log struct {
 	denied    denials
 	told      feed
 
-	searches chan struct{} // a place for each search that may run
+	searches   chan struct{} // a place for each search that may run
+	maxCounted int           // maxCounted, but in tests
 
 	stop func()
 	done sync.WaitGroup
@@ -78,7 +79,7 @@ func OpenLog(db *bbolt.DB, cfg LogConfig) (*Log, error) {
 	l := &Log{
 		db: db, cfg: cfg, logger: cfg.Logger, now: cfg.Now,
 		begun: map[uint64]time.Time{}, unsaved: map[uint64]entry{},
-		searches: make(chan struct{}, maxSearches),
+		searches: make(chan struct{}, maxSearches), maxCounted: maxCounted,
 	}
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)

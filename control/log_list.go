@@ -136,10 +136,21 @@ func (l *Log) search(ctx context.Context, page *Page, streams []string, before u
 // is full, or to is set.
 func (l *Log) scan(ctx context.Context, page *Page, streams []string, from, to uint64, limit int, match func(*Operation) bool) error {
 	wanted := func() bool { return to == 0 && page.Next == "" }
+	// stop ends the scan with the operation at looked at, so that the next page goes on from what was not.
+	stop := func(at uint64) {
+		page.AtLeast = true
+		switch {
+		case !wanted():
+		case len(page.Operations) == limit:
+			page.Next = page.Operations[limit-1].ID
+		default:
+			page.Next = formatID(at)
+		}
+	}
 	beyond := 0
 	for at, more := from, true; more; {
-		if beyond >= maxCounted {
-			page.AtLeast = true
+		if beyond >= l.maxCounted {
+			stop(at)
 			return nil
 		}
 		var ops []Operation
@@ -194,14 +205,7 @@ func (l *Log) scan(ctx context.Context, page *Page, streams []string, from, to u
 			if !errors.Is(err, context.DeadlineExceeded) {
 				return err
 			}
-			page.AtLeast = true
-			switch {
-			case !wanted():
-			case len(page.Operations) == limit:
-				page.Next = page.Operations[limit-1].ID
-			default:
-				page.Next = formatID(at)
-			}
+			stop(at)
 			return nil
 		}
 	}

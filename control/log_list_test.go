@@ -127,6 +127,27 @@ func fill(t testing.TB, l *Log, n int) {
 	}
 }
 
+// A full page, below which more was left unlooked at than its total is counted from, is not the last.
+func TestAFullPageGoesOn(t *testing.T) {
+	l := openLog(t, LogConfig{})
+	l.maxCounted = scanChunk
+	fill(t, l, 5*scanChunk)
+	f := Filter{Limit: 1, Match: func(op *Operation) bool { return op.Target == "3" || op.Target == strconv.Itoa(5*scanChunk-3) }}
+	var found []string
+	for range 20 {
+		page := must[Page](t)(l.List(t.Context(), f))
+		for _, op := range page.Operations {
+			found = append(found, op.Target)
+		}
+		if f.Before = page.Next; f.Before == "" {
+			break
+		}
+	}
+	if want := []string{strconv.Itoa(5*scanChunk - 3), "3"}; !slices.Equal(found, want) {
+		t.Errorf("found %v, want %v", found, want)
+	}
+}
+
 // TestAPageLooksAtItsOwnRecordsOnly: what a page costs must not grow with the log. Looks are counted, not time.
 func TestAPageLooksAtItsOwnRecordsOnly(t *testing.T) {
 	l := openLog(t, LogConfig{})
