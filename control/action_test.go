@@ -42,6 +42,7 @@ func TestActionsOnSystemd(t *testing.T) {
 		"td-many@.service":    "[Service]\nExecStart=/bin/sleep 1000\n",
 		"td-needs.service":    "[Unit]\nRequires=td-fails.service\nAfter=td-fails.service\n[Service]\nExecStart=/bin/sleep 1000\n",
 		"td-user.service":     "[Unit]\nRequires=td-good.service\n[Service]\nExecStart=/bin/sleep 1000\n",
+		"td-user-of.service":  "[Unit]\nPartOf=td-user.service\n[Service]\nExecStart=/bin/sleep 1000\n",
 		"td-broken.service":   "[Service]\nType=nonsense\n",
 		"td-waits.service":    "[Service]\nType=oneshot\nExecStart=/bin/sleep 3\n",
 		`td-a\x2db.service`:   "[Service]\nExecStart=/bin/sleep 1000\n",
@@ -158,8 +159,9 @@ func TestActionsOnSystemd(t *testing.T) {
 	}
 	t.Run("detail and journal", func(t *testing.T) {
 		outcomeOf(t, l, must[Operation](t)(m.ServiceAction(t.Context(), ann, "td-user", Start, "")))
+		outcomeOf(t, l, must[Operation](t)(m.ServiceAction(t.Context(), ann, "td-user-of", Start, "")))
 		d := must[ServiceDetail](t)(m.Detail(t.Context(), "td-good"))
-		if d.Service.Name != "td-good.service" || !slices.Contains(d.StopsToo, "td-user.service") || d.Guarded != "" ||
+		if d.Service.Name != "td-good.service" || !slices.Equal(d.StopsToo, []string{"td-user-of.service", "td-user.service"}) || d.Guarded != "" ||
 			!slices.Contains(d.Dependencies["requiredBy"], "td-user.service") {
 			t.Errorf("%+v", d)
 		}

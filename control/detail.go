@@ -44,11 +44,9 @@ func (m *Manager) Detail(ctx context.Context, name string) (ServiceDetail, error
 	if d.Dependencies, err = b.depends(ctx, id); err != nil {
 		return d, &failure{ErrUnavailable, fmt.Sprintf("cannot ask for the dependencies of %s: %s", id, reason(err))}
 	}
-	for _, kind := range []string{"requiredBy", "boundBy", "consistsOf"} {
-		d.StopsToo = append(d.StopsToo, d.Dependencies[kind]...)
+	if d.StopsToo, err = stopsToo(ctx, b, id, d.Dependencies); err != nil {
+		return d, &failure{ErrUnavailable, fmt.Sprintf("cannot ask for the dependencies of %s: %s", id, reason(err))}
 	}
-	slices.Sort(d.StopsToo)
-	d.StopsToo = slices.Compact(d.StopsToo)
 	if d.Service.Result != "" {
 		lines, err := b.lastRun(ctx, id)
 		if err != nil { // whoever asks for the journal is told so
@@ -57,6 +55,32 @@ func (m *Manager) Detail(ctx context.Context, name string) (ServiceDetail, error
 		d.LastLines = append(d.LastLines, lines...)
 	}
 	return d, nil
+}
+
+// maxStopsToo bounds of how many units it is asked what depends on them.
+const maxStopsToo = 200
+
+// stopsToo are the units that are stopped with one, and those that are with these, and so on: systemd goes through all of them
+// (systemd.unit(5): Requires=, BindsTo=, PartOf=). Sorted.
+func stopsToo(ctx context.Context, b backend, id string, dependencies map[string][]string) ([]string, error) {
+	found := []string{}
+	for next := 0; ; next++ {
+		for _, kind := range []string{"requiredBy", "boundBy", "consistsOf"} {
+			for _, name := range dependencies[kind] {
+				if name != id && !slices.Contains(found, name) {
+					found = append(found, name)
+				}
+			}
+		}
+		if next == len(found) || next == maxStopsToo {
+			slices.Sort(found)
+			return found, nil
+		}
+		var err error
+		if dependencies, err = b.depends(ctx, found[next]); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // Journal is the end of the journal of one service, oldest first, at most lines of it.
