@@ -93,9 +93,11 @@ func TestViewerReachesOnlyArgv0(t *testing.T) {
 			s.watch(a, Watch{ID: "hidden", Topic: "processes", Q: "secret1"})
 			s.watch(a, Watch{ID: "field", Topic: "processes", Q: "cmdline:password"})
 		}
-		s.sample([]collector.Process{process(1, 0), process(2, 0)})
+		titled := process(2, 0) // as nginx and redis do
+		titled.Argv0 = titled.Cmdline
+		s.sample([]collector.Process{process(1, 0), titled})
 		died := process(3, 0) // lived between two samples
-		s.sample([]collector.Process{process(1, 0), process(2, 0)}, collector.Ended{Process: died, ExitCode: new(1)})
+		s.sample([]collector.Process{process(1, 0), titled}, collector.Ended{Process: died, ExitCode: new(1)})
 		v, o := viewer.wire.follower, operator.wire.follower
 		if v.view("all").keys() != "1:10 2:20" || v.view("hidden").keys() != "" || v.view("field").keys() != "" {
 			t.Errorf("a viewer found %q %q by what is hidden", v.view("hidden").keys(), v.view("field").keys())

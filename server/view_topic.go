@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"strings"
 
 	"topdeck/collector"
 	"topdeck/control"
@@ -120,9 +121,10 @@ func (t *tick) has(part collector.Parts, name string) bool {
 	return t.sample != nil && (t.sample.Parts.Has(part) || t.sample.Errors[name] != "")
 }
 
-// maskProcess is a process as a viewer sees it: with the first word of its command line only.
+// maskProcess is a process as a viewer sees it: with the first word of its command line only. A program that has given itself a title
+// may have all of its arguments in argv[0].
 func maskProcess(p collector.Process) collector.Process {
-	p.Cmdline = p.Argv0
+	p.Cmdline, _, _ = strings.Cut(p.Argv0, " ")
 	return p
 }
 
