@@ -255,8 +255,9 @@ func TestEndsWell(t *testing.T) {
 			t.Errorf("page %d was closed with %v, not 1001", i, err)
 		}
 	}
+	_, token, _ := strings.Cut(cookie, "=")
 	s = serve(t, dir)
-	p := open(t, s, cookie)
+	p := open(t, s, "topdeck-"+s.url[strings.LastIndexByte(s.url, ':')+1:]+"="+token) // the port is another one, and in the name
 	if m, err := p.next(); err != nil || m.Type != "hello" {
 		t.Errorf("after the restart the first message is %v %v", m, err)
 	}
