@@ -1,5 +1,5 @@
 import type { ApiError } from './api'
-import type { Operation } from './wire.gen'
+import type { Operation, OperationsReply } from './wire.gen'
 
 /**
  * One line of news, through all its phases: it was asked for; then it is a record, which runs and ends, or a refusal: nothing
@@ -14,12 +14,16 @@ export interface Notice {
   refusal: ApiError | null
   /** It was sent and not answered: it may have begun all the same. */
   unsure?: boolean
+  /** It was looked for in the log, which has no record of it. */
+  absent?: boolean
 }
 
 /** What was asked for here and has no record yet: by what its record will be known. */
 interface Asked {
   logType: string
   target: string
+  /** The newest record that was known then. */
+  since: string
 }
 
 const atOnce = 5
@@ -30,6 +34,8 @@ export class News {
   notices = $state.raw<readonly Notice[]>([])
   /** What was told last. */
   changed = $state.raw<Notice | null>(null)
+  /** The newest record that is known; empty where the log was not heard of yet, "0" where it had none. */
+  newest = ''
 
   #asked = new Map<string, Asked>()
   #count = 0
@@ -37,7 +43,7 @@ export class News {
   /** Something is asked of the server; returns what names it until there is an answer. */
   ask(what: string, logType: string, target: string): string {
     const key = `asked-${++this.#count}`
-    this.#asked.set(key, { logType, target })
+    this.#asked.set(key, { logType, target, since: this.newest })
     this.#put({ key, what, operation: null, refusal: null })
     return key
   }
@@ -55,6 +61,25 @@ export class News {
     const known = this.#of(operation) ?? this.#awaited(operation)
     if (known) this.#asked.delete(known.key)
     this.#put({ key: known?.key ?? operation.id, what: '', operation, refusal: null })
+  }
+
+  /** Whether it is not known of something if it began. */
+  get unsure(): boolean {
+    return this.notices.some(({ unsure }) => unsure)
+  }
+
+  /** The newest page of the log: what was not answered has its record there, or was not done. */
+  settle({ operations, next }: OperationsReply, me: string) {
+    for (const operation of operations.filter(({ actor }) => actor === me).reverse()) {
+      const open = this.notices.filter(({ key, unsure }) => unsure && this.#asked.get(key)?.since)
+      if (!this.#of(operation) && this.#awaited(operation, open)) this.tell(operation)
+    }
+    const oldest = next === '' ? '0' : (operations.at(-1)?.id ?? next)
+    for (const notice of this.notices) {
+      const since = this.#asked.get(notice.key)?.since
+      if (!notice.unsure || notice.absent || !since || isOlder(since, oldest)) continue
+      this.#put({ ...notice, absent: true })
+    }
   }
 
   /** A request was refused, or could not be asked. */
@@ -82,10 +107,10 @@ export class News {
   }
 
   /** The notice of a request that this is the record of, where that came before the answer. */
-  #awaited({ logType, target }: Operation): Notice | undefined {
-    return this.notices.find(({ key }) => {
+  #awaited({ id, logType, target }: Operation, among = this.notices): Notice | undefined {
+    return among.find(({ key }) => {
       const asked = this.#asked.get(key)
-      if (asked?.logType !== logType) return false
+      if (asked?.logType !== logType || !isOlder(asked.since, id)) return false
       return asked.target === target || `${asked.target}.service` === target
     })
   }
@@ -97,4 +122,9 @@ export class News {
       ? this.notices.map((old) => (old.key === notice.key ? notice : old))
       : [...this.notices, notice].slice(-atOnce)
   }
+}
+
+/** Ids are decimal and rise; they are too long for a number. */
+export function isOlder(a: string, b: string): boolean {
+  return a.length === b.length ? a < b : a.length < b.length
 }

@@ -1,6 +1,6 @@
 import { asApiError } from './api'
 import type { Api, ApiError } from './api'
-import { News } from './news.svelte'
+import { isOlder, News } from './news.svelte'
 import type { Operation, OperationReply, OperationsReply, UnseenReply } from './wire.gen'
 
 export interface LogFilter {
@@ -73,6 +73,7 @@ export class Operations {
     void this.refresh()
     const path = `/operations?retStatus=running&limit=${runningAtOnce}`
     try {
+      await this.#settle()
       const { operations } = await this.#api.call<OperationsReply>('GET', path)
       this.running = new Map(operations.reverse().map((op) => [op.id, op]))
       for (const { operation } of this.news.notices) {
@@ -94,6 +95,7 @@ export class Operations {
   arrived(operation: Operation, unseen: number) {
     this.unseen = unseen
     this.arrivals++
+    if (isOlder(this.news.newest, operation.id)) this.news.newest = operation.id
     this.#follow(operation)
     const known = this.log.some(({ id }) => id === operation.id)
     if (known) this.log = this.log.map((old) => (old.id === operation.id ? operation : old))
@@ -115,6 +117,8 @@ export class Operations {
     if (error.code !== 'reauthenticate') this.news.refuse(what, error, key)
     // Who was asked for the password again and did not give it knows why nothing happened.
     else if (key !== undefined) this.news.dismiss(key)
+    // The live connection may not have broken: then no other follows that would look for it.
+    if (this.news.unsure) void this.#settle().catch(asApiError)
   }
 
   /** Shows the log from its newest record. */
@@ -192,6 +196,16 @@ export class Operations {
     await this.refresh()
   }
 
+  /** Looks how far the log has come, and in it for what was asked and not answered. */
+  async #settle() {
+    const limit = this.news.unsure ? longPage : 1
+    const page = await this.#api.call<OperationsReply>('GET', `/operations?limit=${limit}`)
+    const newest = page.operations[0]?.id ?? '0'
+    if (isOlder(this.news.newest, newest)) this.news.newest = newest
+    // One record tells nothing of what became unsure meanwhile.
+    if (limit === longPage) this.news.settle(page, this.#me)
+  }
+
   async #get(id: string): Promise<Operation> {
     const path = `/operations/${encodeURIComponent(id)}`
     return (await this.#api.call<OperationReply>('GET', path)).operation
@@ -259,9 +273,4 @@ export class Operations {
 /** Whether the server's search ended before it had the page full. */
 function isCut({ next, atLeast, operations }: OperationsReply, limit: number): boolean {
   return atLeast && next !== '' && operations.length < limit
-}
-
-/** Ids are decimal and rise; they are too long for a number. */
-function isOlder(a: string, b: string): boolean {
-  return a.length === b.length ? a < b : a.length < b.length
 }

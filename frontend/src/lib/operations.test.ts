@@ -160,6 +160,69 @@ describe('news', () => {
   })
 })
 
+describe('what was asked and not answered', () => {
+  const part = { logType: 'service.stop', target: 'web.service', actor: 'ada' } as const
+  const lose = () => {
+    const key = operations.news.ask('Stop service: web', 'service.stop', 'web')
+    vi.mocked(api.call).mockRejectedValueOnce(new ApiError('unreachable'))
+    operations.refused('Stop service: web', new ApiError('unreachable'), key)
+  }
+  const notices = () => operations.news.notices.map(told)
+
+  beforeEach(async () => {
+    log = [record(9, part), ...log.slice(1)]
+    await operations.welcome('ada', 0)
+  })
+
+  it('is its record when the connection is back', async () => {
+    lose()
+    expect(notices()).toMatchObject([{ tone: 'warn' }])
+    log = [record(11, { ...part, actor: 'grace' }), record(10, part), ...log]
+    await operations.welcome('ada', 2)
+    expect(operations.news.notices).toMatchObject([{ operation: { id: '10' } }])
+    expect(notices()).toMatchObject([{ tone: 'good' }])
+  })
+
+  it('is a record each where it was asked twice', async () => {
+    lose()
+    lose()
+    log = [record(11, { ...part, retStatus: 'failed' }), record(10, part), ...log]
+    await operations.welcome('ada', 2)
+    expect(notices()).toMatchObject([{ tone: 'good' }, { tone: 'bad', status: 'failed' }])
+  })
+
+  it('was not done where the log has no record of it since', async () => {
+    lose()
+    log = [record(10, { ...part, actor: 'grace' }), ...log]
+    await operations.welcome('ada', 1)
+    expect(notices()).toMatchObject([
+      { tone: 'bad', detail: 'The log has no record of it: it was not done.' },
+    ])
+    operations.arrived(record(11, part), 1)
+    expect(notices()).toMatchObject([{ tone: 'good' }])
+  })
+
+  it('was not done either where the live connection did not break', async () => {
+    const key = operations.news.ask('Stop service: web', 'service.stop', 'web')
+    operations.refused('Stop service: web', new ApiError('unreachable'), key)
+    await vi.waitFor(() => expect(notices()).toMatchObject([{ tone: 'bad' }]))
+  })
+
+  it('stays open where the log has come too far to tell', async () => {
+    lose()
+    log = [13, 12, 11, 10].map((id) => record(id)).concat(log)
+    await operations.welcome('ada', 4)
+    expect(notices()).toMatchObject([{ tone: 'warn' }])
+  })
+
+  it('stays open where the log was not heard of before', async () => {
+    operations = new Operations(api)
+    lose()
+    await operations.welcome('ada', 0)
+    expect(notices()).toMatchObject([{ tone: 'warn' }])
+  })
+})
+
 describe('what is being done', () => {
   const act = (id: number, part: Partial<Operation> = {}) =>
     record(id, { logType: 'service.start', target: 'web.service', retStatus: 'running', ...part })

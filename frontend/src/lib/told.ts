@@ -43,7 +43,7 @@ export function reasonOf({ message, logType, target, retStatus }: Operation): st
   return said
 }
 
-export function told({ what, operation, refusal, unsure }: Notice): Told {
+export function told({ what, operation, refusal, unsure, absent }: Notice): Told {
   const { t } = i18n
   if (operation) {
     const { retStatus } = operation
@@ -57,6 +57,7 @@ export function told({ what, operation, refusal, unsure }: Notice): Told {
   }
   if (!refusal) return { tone: 'busy', title: what, status: t.toasts.asked, detail: '' }
   const { title, detail } = explain(refusal)
+  if (absent) return { tone: 'bad', title: what, status: title, detail: t.toasts.absent }
   return unsure
     ? { tone: 'warn', title: what, status: title, detail: t.toasts.unsure }
     : { tone: 'bad', title: what, status: title, detail }

@@ -62,5 +62,6 @@ export const acts = {
     asked: 'asked',
     unheard: 'No connection: how it ends is told when it is back.',
     unsure: 'Whether it began is not known. The log will tell when the connection is back.',
+    absent: 'The log has no record of it: it was not done.',
   },
 }

@@ -63,5 +63,6 @@ export const acts: typeof en = {
     asked: '已提交',
     unheard: '连接已断开，恢复后将告知结果。',
     unsure: '无法确定操作是否已开始，连接恢复后请查看日志。',
+    absent: '日志中没有相应记录：操作未执行。',
   },
 }
