@@ -71,6 +71,15 @@ export function dateTime(iso: string): string {
   ).format(new Date(iso))
 }
 
+/** The zone that times are shown in, at that time: summer has another one. */
+export function zone(iso: string): string {
+  return (
+    once('zone', (locale) => new Intl.DateTimeFormat(locale, { timeZoneName: 'short' }))
+      .formatToParts(new Date(iso))
+      .find(({ type }) => type === 'timeZoneName')?.value ?? ''
+  )
+}
+
 export function clock(at: Date): string {
   return once(
     'clock',

@@ -1,5 +1,6 @@
 import type { Tone } from '../components/Badge.svelte'
 import { explain } from './explain'
+import { dateTime } from './format'
 import { i18n } from './i18n.svelte'
 import type { Notice } from './news.svelte'
 import { statusTone } from './tones'
@@ -41,6 +42,11 @@ export function reasonOf({ message, logType, target, retStatus }: Operation): st
   for (const words of logType === 'command.run' ? [repeatedOfCommand] : repeated)
     said = said.replace(words, '')
   return said
+}
+
+/** Lines of the journal in a record's detail, which begin with a time in UTC, with it as other times are shown. */
+export function linesOf(detail: string): string {
+  return detail.replace(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ(?= .*?\[\d+\]: )/gm, dateTime)
 }
 
 export function told({ what, operation, refusal, unsure, absent }: Notice): Told {
