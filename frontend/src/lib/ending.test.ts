@@ -1,14 +1,24 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { exitText, fullEnd, fullReason, shortEnd, shortReason, signalText } from './ending'
+import { i18n } from './i18n.svelte'
 import type { Service } from './wire.gen'
 
 const service = (part: Partial<Service>) =>
   ({ result: '', exitCode: null, signal: '', ...part }) as Service
 
+afterEach(() => (i18n.language = 'en'))
+
 describe('how a process ended', () => {
   it('is told with what its status means', () => {
     expect(exitText(3)).toBe('exit status 3')
-    expect(exitText(203)).toBe('exit status 203 (its program cannot be run)')
+    expect(exitText(127)).toBe('exit status 127 (not found)')
+    expect(exitText(203)).toBe('exit status 203 (EXEC: its program cannot be run)')
+    expect(exitText(210)).toBe('exit status 210 (CHROOT)')
+  })
+
+  it('is told with the same term in every language', () => {
+    i18n.language = 'zh'
+    expect(exitText(217)).toBe('退出码 217 (USER: 用户不存在)')
   })
 
   it('is told with what its signal means', () => {
@@ -19,7 +29,13 @@ describe('how a process ended', () => {
 
 describe('the end of a process', () => {
   it.each([
-    ['by its status', 203, null, 'exit status 203', 'exit status 203 (its program cannot be run)'],
+    [
+      'by its status',
+      203,
+      null,
+      'exit status 203',
+      'exit status 203 (EXEC: its program cannot be run)',
+    ],
     ['by a signal', null, 9, 'killed by SIGKILL', 'killed by SIGKILL (ended at once)'],
     ['by a signal without a name', null, 40, 'killed by SIG40', 'killed by SIG40'],
     ['that nobody saw', null, null, 'gone', ''],

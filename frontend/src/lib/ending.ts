@@ -1,4 +1,5 @@
 import type { End } from './entry'
+import { exits } from './exits'
 import { i18n } from './i18n.svelte'
 import type { Service } from './wire.gen'
 
@@ -15,10 +16,10 @@ function signalName(signal: number): string {
   return `SIG${names[signal - 1] ?? signal}`
 }
 
-/** How a process ended by itself, with what its status means where that is known. */
+/** How a process ended by itself, with systemd's term for its status and what that means, where they are known. */
 export function exitText(code: number): string {
   const { exitStatus, statuses } = i18n.t.ending
-  const means = statuses[code]
+  const means = [exits[code], statuses[code]].filter((part) => part !== undefined).join(': ')
   return means ? `${exitStatus(`${code}`)} (${means})` : exitStatus(`${code}`)
 }
 

@@ -15,7 +15,7 @@ export const ending = {
     } as Record<string, string>,
     exitStatus: (code: string) => `exit status ${code}`,
     killedBy: (signal: string) => `killed by ${signal}`,
-    /** What systemd and shells mean by a status: systemd.exec(5). */
+    /** What systemd and shells mean by the statuses that are met most: systemd.exec(5). */
     statuses: {
       0: 'done without a fault',
       126: 'found, but cannot be run',
