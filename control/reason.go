@@ -13,7 +13,7 @@ const tellingLines = 20
 // telling is that one of the last lines of what failed which is most like a reason; of several such, the last. Programs often
 // say that they failed after they said why.
 func telling(lines []string) string {
-	best, most := "", -1
+	best, most, before := "", -1, ""
 	for _, line := range lines[max(0, len(lines)-tellingLines):] {
 		lower, score := strings.ToLower(line), 0
 		for _, words := range reasonWords {
@@ -29,7 +29,11 @@ func telling(lines []string) string {
 		}
 		if strings.TrimSpace(line) != "" && score >= most {
 			best, most = line, score
+			if strings.HasPrefix(before, ">>> ") && !place.MatchString(line) && !quoted.MatchString(line) { // it names nothing; that does, as Redis has it
+				best = before
+			}
 		}
+		before = line
 	}
 	return oneLine(best, maxMessage)
 }

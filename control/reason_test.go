@@ -17,7 +17,12 @@ nginx: configuration file /etc/nginx/nginx.conf test failed`, `2026/11/23 06:29:
 		{"Redis, of its configuration", `*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***
 Reading the configuration file, at line 3
 >>> 'bogus yes'
-Bad directive or wrong number of arguments`, "Bad directive or wrong number of arguments"},
+Bad directive or wrong number of arguments`, ">>> 'bogus yes'"},
+		{"a reason that names something, below what was read", `>>> 'bogus yes'
+Unknown directive in redis.conf:3`, "Unknown directive in redis.conf:3"},
+		{"a reason that is not right below what was read", `>>> 'bogus yes'
+that is the line
+Bad directive`, "Bad directive"},
 		{"PostgreSQL, of its configuration", `LOG:  unrecognized configuration parameter "nonsense" in file "/etc/postgresql/15/main/postgresql.conf" line 822
 FATAL:  configuration file "/etc/postgresql/15/main/postgresql.conf" contains errors
 pg_ctl: could not start server
