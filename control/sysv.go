@@ -248,7 +248,11 @@ func (s *sysv) service(sc script) (service Service) {
 		service.ActiveState, service.SubState = "active", "running"
 		service.MainPID = s.pid(sc.name)
 	case 1, 2:
-		service.ActiveState, service.SubState = "failed", "dead" // dead, but its PID or lock file is there
+		// Dead, but its PID or lock file is there; many scripts say 1 for 3, though.
+		service.ActiveState, service.SubState = "failed", "dead"
+		if _, err := os.Lstat(s.pidFile(sc.name)); code == 1 && errors.Is(err, fs.ErrNotExist) {
+			service.ActiveState = "inactive"
+		}
 	case 3:
 		service.ActiveState, service.SubState = "inactive", "dead"
 	}
@@ -300,9 +304,11 @@ func (s *sysv) links(name string) (started, registered bool) {
 // linkName is the first part of a link's name: whether it starts or kills, and when.
 var linkName = regexp.MustCompile(`^[SK][0-9][0-9]$`)
 
+func (s *sysv) pidFile(name string) string { return filepath.Join(s.root, "run", name+".pid") }
+
 // pid is the process in the PID file of the usual name, 0 if that is not there or the process is not.
 func (s *sysv) pid(name string) int {
-	b, err := os.ReadFile(filepath.Join(s.root, "run", name+".pid"))
+	b, err := os.ReadFile(s.pidFile(name))
 	if err != nil || len(b) > 32 {
 		return 0
 	}

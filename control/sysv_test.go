@@ -57,6 +57,7 @@ func TestServicesOfScripts(t *testing.T) {
 	root := initTree(t, map[string]string{
 		"runs":      lsb("runs", "status", "exit 0"),
 		"dead":      lsb("dead", "start|status", "exit 1"),
+		"down":      lsb("down", "status", "exit 1"),
 		"locked":    lsb("locked", `"status"`, "exit 2"),
 		"stopped":   lsb("stopped", "(status", "exit 3"),
 		"unclear":   lsb("unclear", "status", "exit 4"),
@@ -96,6 +97,7 @@ func TestServicesOfScripts(t *testing.T) {
 	want := []string{
 		"anybodys,unknown,unknown,disabled,the anybodys of a test,start restart stop",
 		"dead,failed,dead,disabled,the dead of a test,start",
+		"down,inactive,dead,disabled,the down of a test,start",
 		"killed,unknown,unknown,disabled,the killed of a test,start restart stop",
 		"locked,failed,dead,disabled,the locked of a test,start",
 		"no-header,unknown,unknown,disabled,,start restart stop",
