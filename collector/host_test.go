@@ -263,8 +263,14 @@ func TestHostTellsThatNoCronRuns(t *testing.T) {
 		{"processes are hidden", map[string]string{"proc/3/comm": "sh\n", "etc/crontab": "@daily root x\n"}, ""},
 		{"nothing to run", map[string]string{"proc/1/comm": "systemd\n"}, ""},
 	} {
-		if got := NewHostReader(HostConfig{Root: tree(t, test.files)}).Host(t.Context()).Errors["scheduledTasks"]; got != test.want {
+		h := NewHostReader(HostConfig{Root: tree(t, test.files)}).Host(t.Context())
+		if got := h.Errors["scheduledTasks"]; got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+		for _, task := range h.ScheduledTasks {
+			if (task.Next == nil) != (test.want == reason) {
+				t.Errorf("%s: the next run of %s is %v", test.name, task.Command, task.Next)
+			}
 		}
 	}
 }

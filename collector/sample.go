@@ -230,5 +230,5 @@ type ScheduledTask struct {
 	User     string     `json:"user"`
 	Command  string     `json:"command"` // for a timer, the unit that it starts
 	Source   string     `json:"source"`  // the file, or the timer unit
-	Next     *time.Time `json:"next"`    // null when it cannot be told
+	Next     *time.Time `json:"next"`    // null when it cannot be told, and of cron's tasks where no cron runs
 }

@@ -58,6 +58,9 @@ func (r *HostReader) scheduledTasks(ctx context.Context, zone *time.Location) ([
 	r.cronTasks(s, zone)
 	if len(s.tasks) > 0 && !r.cronRuns() {
 		s.doubt("no cron daemon is running, so cron's tasks do not run")
+		for i := range s.tasks {
+			s.tasks[i].Next = nil
+		}
 	}
 	timers, err := r.timerTasks(ctx)
 	for _, timer := range timers {
