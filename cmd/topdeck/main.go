@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
 	"github.com/alecthomas/kong"
 
@@ -32,6 +33,8 @@ type cli struct {
 	Sample  sampleCmd  `cmd:"" help:"Print what the collector sees, as JSON lines."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	Exec    execCmd    `cmd:"" hidden:"" help:"Become another program; serve uses it to start commands."`
+
+	VersionFlag kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 // streams are the program's standard streams.
@@ -46,11 +49,14 @@ func main() {
 
 // run does what args say and returns the exit code. One line on standard error tells a failure.
 func run(args []string, std streams) int {
-	exit := -1 // kong ends the program here after --help
+	if len(args) > 0 && args[0] == "help" {
+		args = append(slices.Clone(args[1:]), "--help")
+	}
+	exit := -1 // kong ends the program here after --help and --version
 	parser, err := kong.New(&cli{},
 		kong.Name("topdeck"),
 		kong.Description("Shows this host's processes, sockets and services live in the browser, and acts on them."),
-		kong.Vars{"config": systemConfig},
+		kong.Vars{"config": systemConfig, "version": versionLine()},
 		kong.Writers(std.out, std.err),
 		kong.Exit(func(code int) { exit = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: false}),
@@ -89,10 +95,15 @@ func (e execCmd) Run() error { return control.Exec(e.Words, os.Environ()) }
 
 type versionCmd struct{}
 
-// Run prints one line: the version, the commit where the build knows it, and what built it.
+// Run prints one line.
 func (versionCmd) Run(std streams) error {
-	_, err := fmt.Fprintf(std.out, "topdeck %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintln(std.out, versionLine())
 	return err
+}
+
+// versionLine is the version, the commit where the build knows it, and what built it.
+func versionLine() string {
+	return fmt.Sprintf("topdeck %s %s %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // version is the module's version, or the commit it was built from, or devel.

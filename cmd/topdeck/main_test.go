@@ -137,6 +137,8 @@ func TestRefusalsAreOneLineThatSaysWhatToDo(t *testing.T) {
 		{"an age that is none", []string{"serve", "--data", data(), "--log-max-age", "soon"}, 2, []string{"--log-max-age", "400d"}},
 		{"an age of no time", []string{"serve", "--data", data(), "--log-max-age", "5m"}, 2, []string{"--log-max-age", "at least 1h"}},
 		{"an age below zero", []string{"serve", "--data", data(), "--log-max-age=-1d"}, 2, []string{"--log-max-age", "at least 1h"}},
+		{"an age below zero as a word", []string{"serve", "--data", data(), "--log-max-age", "-5d"}, 2, []string{"--log-max-age", "400d", "0 to keep all"}},
+		{"an age that is missing", []string{"serve", "--data", data(), "--log-max-age"}, 2, []string{"--log-max-age", "400d"}},
 		{"an age beyond all", []string{"serve", "--data", data(), "--log-max-age", "99999999999999999999d"}, 2, []string{"--log-max-age"}},
 		{"hardly any records", []string{"serve", "--data", data(), "--log-max-count", "5"}, 2, []string{"--log-max-count", "at least 1000"}},
 		{"configuration of an age that is none", []string{"serve", "--config", file(`{"log-max-age":"1y"}`)}, 2, []string{"log-max-age", "400d"}},
@@ -310,9 +312,17 @@ func TestSample(t *testing.T) {
 	}
 }
 
-func TestVersion(t *testing.T) {
-	if code, stdout, _ := outcome(t, "", "version"); code != 0 || !strings.HasPrefix(stdout, "topdeck ") {
-		t.Errorf("exit code %d, %q", code, stdout)
+func TestVersionAndHelpAreFoundByEitherName(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"version"}, "topdeck "}, {[]string{"--version"}, "topdeck "},
+		{[]string{"--help"}, "Usage: topdeck <command>"}, {[]string{"help"}, "Usage: topdeck <command>"}, {[]string{"help", "user", "add"}, "Usage: topdeck user add"},
+	} {
+		if code, stdout, stderr := outcome(t, "", test.args...); code != 0 || !strings.HasPrefix(stdout, test.says) || stderr != "" {
+			t.Errorf("%v: exit code %d, %q, %q", test.args, code, stdout, stderr)
+		}
 	}
 }
 
