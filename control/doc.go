@@ -42,5 +42,6 @@
 // crash of topdeck; the next start ends it, and finishes its record. Its words get there by Config.Starter, since systemd does not keep them safe over a reload. Elsewhere a command runs in a session of its own, and is ended with everything
 // that bears its mark in the environment.
 //
-// Signal sends to a process that it holds by a pidfd, so there is no goroutine and nothing to wait for.
+// Signal sends to a process that it holds by a pidfd, so there is nothing to wait for but the
+// command line of it, for the record: where the memory of the process is locked, the goroutine that reads it is left behind.
 package control

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,7 +28,8 @@ var signals = map[string]unix.Signal{
 // later has another start time, unless it began within the same tick of 10 ms.
 //
 // ErrInvalid: no such signal. ErrNotFound: no process has the PID. ErrConflict: another process has it, or it is one that topdeck
-// does not signal: itself, or PID 1. The record tells when a service will start the process again. Any other error means that there could be no record: then nothing was sent.
+// does not signal: itself, or PID 1. The record tells when a service will start the process again; whose it is and its
+// command line are its detail. Any other error means that there could be no record: then nothing was sent.
 func (m *Manager) Signal(who Who, pid int, startTime uint64, name string) (Operation, error) {
 	signal, ok := signals[name]
 	switch {
@@ -50,6 +54,7 @@ func (m *Manager) Signal(who Who, pid int, startTime uint64, name string) (Opera
 		return Operation{}, fmt.Errorf("cannot open process %d: %w", pid, err)
 	}
 	defer unix.Close(fd)
+	detail := m.described(pid) // before it is known to be the one that is meant: what has its PID after that, had it here
 	began, comm, err := m.processStart(pid)
 	if err != nil {
 		return Operation{}, &failure{ErrNotFound, fmt.Sprintf("there is no process %d any more", pid)}
@@ -59,7 +64,7 @@ func (m *Manager) Signal(who Who, pid int, startTime uint64, name string) (Opera
 	}
 	op, err := m.log.Begin(Entry{
 		LogType: "process.signal", Target: fmt.Sprintf("%d:%d", pid, startTime), Actor: who.Actor, Source: who.Source,
-		Message: fmt.Sprintf("SIG%s to process %d (%s)", name, pid, comm),
+		Message: fmt.Sprintf("SIG%s to process %d (%s)", name, pid, comm), Detail: detail,
 	})
 	if err != nil {
 		return Operation{}, err
@@ -74,6 +79,62 @@ func (m *Manager) Signal(who Who, pid int, startTime uint64, name string) (Opera
 		return op, nil
 	}
 	return ended, nil
+}
+
+// cmdlineTimeout is how long a signal may wait for the command line of its process.
+const cmdlineTimeout = 300 * time.Millisecond
+
+// described tells whose process has the PID, and its command line, a line each: nothing tells that once it has ended. What cannot be
+// read is left out.
+func (m *Manager) described(pid int) string {
+	var text strings.Builder
+	if name := m.processUser(pid); name != "" {
+		fmt.Fprintf(&text, "user: %s\n", name)
+	}
+	line := make(chan string, 1)
+	go func() { line <- m.processLine(pid) }() // the memory of a process may be locked for as long as it hangs
+	select {
+	case words := <-line:
+		if words != "" {
+			fmt.Fprintf(&text, "command line: %s\n", words)
+		}
+	case <-time.After(cmdlineTimeout):
+	}
+	return text.String()
+}
+
+// processUser is the name of the effective user of a process, or its number.
+func (m *Manager) processUser(pid int) string {
+	b, err := os.ReadFile(filepath.Join(m.root, "proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		return ""
+	}
+	_, ids, _ := strings.Cut(string(b), "\nUid:")
+	ids, _, _ = strings.Cut(ids, "\n")
+	fields := strings.Fields(ids) // real, effective, saved, file system
+	if len(fields) < 2 {
+		return ""
+	}
+	if u, err := user.LookupId(fields[1]); err == nil {
+		return oneLine(u.Username, maxName)
+	}
+	return fields[1]
+}
+
+// processLine is the command line of a process, its arguments joined by spaces, on one line of at most maxTarget bytes.
+func (m *Manager) processLine(pid int) string {
+	f, err := os.Open(filepath.Join(m.root, "proc", strconv.Itoa(pid), "cmdline"))
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	b, _ := io.ReadAll(io.LimitReader(f, maxTarget+1)) // what was read before an error is what there is
+	return oneLine(strings.Map(func(r rune) rune {
+		if !unicode.IsGraphic(r) { // also what would turn the direction of the text
+			return ' '
+		}
+		return r
+	}, string(b)), maxTarget)
 }
 
 // reviveTimeout is how long a signal may wait for the answer to whether its process will be started again.

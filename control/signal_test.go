@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -36,7 +37,7 @@ func sleeper(t *testing.T, m *Manager) (*exec.Cmd, uint64) {
 		if start, comm, err = m.processStart(cmd.Process.Pid); err != nil {
 			t.Fatal(err)
 		}
-		return comm == "sleep"
+		return comm == "sleep" && m.processLine(cmd.Process.Pid) == "sleep 1000" // it gets its name a little before
 	})
 	return cmd, start
 }
@@ -45,10 +46,14 @@ func TestSignals(t *testing.T) {
 	l := openLog(t, LogConfig{})
 	m := NewManager(Config{Log: l})
 	defer m.Close()
+	me := must[*user.User](t)(user.Current())
 	for name, want := range signals {
 		cmd, start := sleeper(t, m)
 		pid := cmd.Process.Pid
 		op, err := m.Signal(ann, pid, start, name)
+		if want := "user: " + me.Username + "\ncommand line: sleep 1000\n"; op.Detail != want {
+			t.Errorf("%s: what is known of the process is %q, want %q", name, op.Detail, want)
+		}
 		if err != nil || op.RetStatus != Succeeded || op.Target != strconv.Itoa(pid)+":"+strconv.FormatUint(start, 10) || op.Actor != "ann" {
 			t.Errorf("%s: %+v, %v", name, op, err)
 		}
@@ -65,6 +70,38 @@ func TestSignals(t *testing.T) {
 				t.Errorf("%s: it was ended by %v", name, got)
 			}
 		}
+	}
+}
+
+// TestWhatIsToldOfASignalledProcess: anybody writes the command line of a process, and it may not answer at all.
+func TestWhatIsToldOfASignalledProcess(t *testing.T) {
+	const status = "Name:\tx\nUid:\t0\t4294967\t0\t0\n"
+	for _, test := range []struct{ name, status, cmdline, want string }{
+		{"of no account", status, "x\x00-y\x00", "user: 4294967\ncommand line: x -y\n"},
+		{"a thread of the kernel", status, "", "user: 4294967\n"},
+		{"control characters and more", status, "a\nuser: b\x1b[31m\u202e\xff\x00", "user: 4294967\ncommand line: a user: b [31m \ufffd\n"},
+		{"long", status, strings.Repeat("x", 1<<20), "user: 4294967\ncommand line: " + strings.Repeat("x", maxTarget-len("…")) + "…\n"},
+		{"no user", "Name:\tx\n", "x\x00", "command line: x\n"},
+	} {
+		root := t.TempDir()
+		write(t, filepath.Join(root, "proc/7/status"), test.status, 0o644)
+		write(t, filepath.Join(root, "proc/7/cmdline"), test.cmdline, 0o644)
+		if got := (&Manager{root: root}).described(7); got != test.want {
+			t.Errorf("%s: %.200q, want %.200q", test.name, got, test.want)
+		}
+	}
+
+	root := t.TempDir()
+	hangs := filepath.Join(root, "proc/7/cmdline")
+	write(t, filepath.Join(root, "proc/7/status"), status, 0o644)
+	if err := syscall.Mkfifo(hangs, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := (&Manager{root: root}).described(7); got != "user: 4294967\n" {
+		t.Errorf("of a process that does not answer: %q", got)
+	}
+	if f, err := os.OpenFile(hangs, os.O_RDWR, 0); err == nil { // who reads it is let go
+		f.Close()
 	}
 }
 

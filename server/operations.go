@@ -131,10 +131,13 @@ func shownOperation(c *fiber.Ctx) func(control.Operation) control.Operation {
 
 // maskOperation is a record as a viewer sees it: of a command that was run only argv[0], because the rest of its line
 // and what is told of its output may hold secrets; of an act on a service nothing of what the service wrote, as a viewer may not read
-// its journal either.
+// its journal either; of a process that was signalled not its command line.
 func maskOperation(op control.Operation) control.Operation {
 	if strings.HasPrefix(op.LogType, "service.") {
 		op.Message, op.Detail = withoutWritten(op.Message, op.Detail), ""
+	}
+	if strings.HasPrefix(op.LogType, "process.") {
+		op.Detail = ""
 	}
 	if !strings.HasPrefix(op.LogType, "command.") {
 		return op

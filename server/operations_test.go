@@ -80,6 +80,24 @@ func TestAViewerSeesNoJournal(t *testing.T) {
 	}
 }
 
+// Whose a signalled process was, and its command line, is for those who see the command lines of all.
+func TestAViewerSeesNoCommandLineOfASignalledProcess(t *testing.T) {
+	s := startServer(t)
+	operator, viewer := s.signedIn("oda", Operator), s.signedIn("vic", Viewer)
+	op := s.record(control.Entry{LogType: "process.signal", Target: "7:42", Actor: "ann", Message: "sent SIGTERM to process 7 (tool)", Detail: "user: root\ncommand line: tool --key=topsecret\n"})
+	for b, want := range map[*browser]int{viewer: 0, operator: 1} {
+		if got := into[OperationsReply](t, b.want(200, "GET", "/operations?q=topsecret", nil)); got.Total != want {
+			t.Errorf("topsecret is found %d times, want %d", got.Total, want)
+		}
+		for _, path := range []string{"/operations/" + op.ID, "/operations?logType=process.signal"} {
+			text := string(b.want(200, "GET", path, nil).body)
+			if strings.Contains(text, "topsecret") != (want == 1) || strings.Contains(text, "user: root") != (want == 1) || !strings.Contains(text, "process 7 (tool)") {
+				t.Errorf("%s: the signal is told as %s", path, text)
+			}
+		}
+	}
+}
+
 func TestOperationsAreListed(t *testing.T) {
 	s := startServer(t)
 	viewer, admin := s.signedIn("vic", Viewer), s.signedIn("ann", Admin)

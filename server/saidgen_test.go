@@ -83,6 +83,7 @@ var unsaid = map[string][]string{
 	"control/log_chain.go":        {""},
 	"control/log_denied.go":       {"(many"},
 	"control/reason.go":           {""},
+	"control/signal.go":           {"user: ", "command line: "}, // lines of what is known, read in parts
 	"control/sysv.go":             {"#", "(?m)"},
 	"control/systemd_job.go":      {"journal: "},
 	"control/systemd_reason.go":   {"%s %s[%d]", "job: ", "unit: ", "unit file: ", "dependency: ", "result: ", "journal: "}, // lines of what is known, read in parts
