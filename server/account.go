@@ -351,8 +351,8 @@ func (a *Accounts) signedIn(name string) {
 
 // record writes down what has been done. What was done stays done when that fails.
 func (a *Accounts) record(logType string, by Actor, target, message string) {
-	// Plain comings and goings need not be looked at.
-	seen := slices.Contains([]string{"session.login", "session.logout", "session.confirm"}, logType)
+	// Plain comings and goings, and what was only read, need not be looked at.
+	seen := slices.Contains([]string{"session.login", "session.logout", "session.confirm", "process.environment", "log.export"}, logType)
 	_, err := a.log.Record(control.Entry{
 		LogType: logType, Target: target, Actor: by.Name, Source: by.Source, Message: message, Seen: seen,
 	})

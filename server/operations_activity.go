@@ -61,8 +61,9 @@ func activity(ctx context.Context, log *control.Log, now time.Time) ([]ActivityH
 	return hours[whole:], nil
 }
 
-// isAct tells whether a record of this type is of an act on the host: service.failed tells what became of one.
+// isAct tells whether a record of this type is of an act on the host: service.failed tells what became of one, and
+// process.environment that something was read.
 func isAct(logType string) bool {
 	kind, _, _ := strings.Cut(logType, ".")
-	return logType != "service.failed" && slices.Contains([]string{"service", "process", "command"}, kind)
+	return logType != "service.failed" && logType != "process.environment" && slices.Contains([]string{"service", "process", "command"}, kind)
 }

@@ -24,7 +24,8 @@ const (
 var exportColumns = [...]string{"id", "logTime", "logType", "target", "actor", "source", "retStatus", "message", "detail", "exitCode",
 	"duration", "logStatus", "seenBy"}
 
-// exportOperations answers GET /operations/export: the log, or what is asked for of it, oldest first, written as it is read.
+// exportOperations answers GET /operations/export: the log, or what is asked for of it, oldest first, written as it is read. The export itself is
+// recorded before it begins.
 func (s *Server) exportOperations(c *fiber.Ctx) error {
 	given, err := parameters(c, "format", "q", "logType", "retStatus", "logStatus")
 	if err != nil {
@@ -43,6 +44,11 @@ func (s *Server) exportOperations(c *fiber.Ctx) error {
 	default:
 		return refuse(codeInvalid, "format must be one of csv, ndjson")
 	}
+	what := "all of the log was exported"
+	if given["q"]+given["logType"]+given["retStatus"]+given["logStatus"] != "" {
+		what = "a part of the log was exported"
+	}
+	s.accounts.record("log.export", actorOf(c), format, what)
 	c.Set(fiber.HeaderContentDisposition, `attachment; filename="topdeck-operations.`+format+`"`)
 	conn := c.Context().Conn()
 	more := func() error { return conn.SetWriteDeadline(time.Now().Add(writeTime)) }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -200,9 +201,9 @@ func TestOperationsAreExported(t *testing.T) {
 	for _, target := range nasty {
 		s.record(control.Entry{LogType: "service.stop", Target: target, Actor: "x", Detail: target})
 	}
-	count := into[OperationsReply](t, b.want(200, "GET", "/operations?limit=200", nil))
-
+	unseen := s.log.Unseen()
 	a := b.want(200, "GET", "/operations/export?format=csv", nil)
+	count := into[OperationsReply](t, b.want(200, "GET", "/operations?limit=200", nil))
 	if kind := a.Header.Get("Content-Type"); kind != "text/csv; charset=utf-8" || !strings.Contains(a.Header.Get("Content-Disposition"), "attachment") {
 		t.Errorf("headers: %v", a.Header)
 	}
@@ -231,6 +232,7 @@ func TestOperationsAreExported(t *testing.T) {
 	}
 
 	a = b.want(200, "GET", "/operations/export?format=ndjson", nil)
+	count = into[OperationsReply](t, b.want(200, "GET", "/operations?limit=200", nil))
 	lines := strings.Split(strings.TrimSuffix(string(a.body), "\n"), "\n")
 	if len(lines) != count.Total {
 		t.Fatalf("%d lines for %d operations", len(lines), count.Total)
@@ -240,6 +242,18 @@ func TestOperationsAreExported(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &op); err != nil || op.ID != count.Operations[len(lines)-1-i].ID {
 			t.Errorf("line %d is %s: %v", i, line, err)
 		}
+	}
+
+	// An export is recorded, and tells of itself; nobody needs to look at that. One that was refused is not.
+	b.want(200, "GET", "/operations/export?format=csv&q=oda&logType=", nil)
+	b.want(400, "GET", "/operations/export?format=xml", nil)
+	var told []string
+	for _, op := range into[OperationsReply](t, b.want(200, "GET", "/operations?logType=log.export", nil)).Operations {
+		told = append(told, op.Actor+" "+op.Target+" "+string(op.LogStatus)+": "+op.Message)
+	}
+	want := []string{"ann csv seen: a part of the log was exported", "ann ndjson seen: all of the log was exported", "ann csv seen: all of the log was exported"}
+	if !slices.Equal(told, want) || s.log.Unseen() != unseen {
+		t.Errorf("the records of the exports are %q, want %q; %d are unseen, want %d", told, want, s.log.Unseen(), unseen)
 	}
 }
 
@@ -284,6 +298,7 @@ func TestActivityOfADay(t *testing.T) {
 	s.failed(control.Entry{LogType: "command.run", Target: "c", Actor: "x"})
 	s.failed(control.Entry{LogType: "session.denied", Target: "d", Actor: "d"})
 	s.failed(control.Entry{LogType: "service.failed", Target: "a"})
+	s.record(control.Entry{LogType: "process.environment", Target: "7:42"})
 	hours := into[ActivityReply](t, b.want(200, "GET", "/operations/activity", nil)).Hours
 	if len(hours) != 24 || hours[23].Start.Minute() != 0 || hours[23].Start.Sub(hours[0].Start) != 23*time.Hour {
 		t.Fatalf("hours: %+v", hours)
@@ -294,7 +309,7 @@ func TestActivityOfADay(t *testing.T) {
 		}
 		return total
 	}
-	if was, is := sum(before), sum(hours); is.Acts != was.Acts+2 || is.Failed != was.Failed+1 || is.Other != was.Other+3 {
+	if was, is := sum(before), sum(hours); is.Acts != was.Acts+2 || is.Failed != was.Failed+1 || is.Other != was.Other+4 {
 		t.Errorf("%+v became %+v", was, is)
 	}
 	// A day later none of it is left; seen from a day before, all of it is in the hour that goes on.

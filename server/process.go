@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/gofiber/fiber/v2"
@@ -28,7 +29,7 @@ func processID(c *fiber.Ctx) (int, error) {
 }
 
 // showProcess answers GET /processes/{pid}. With startTime it is that process or none; with environment=true, for
-// administrators whose password was just given, it has the environment too.
+// administrators whose password was just given, it has the environment too, which is recorded.
 func (s *Server) showProcess(c *fiber.Ctx) error {
 	given, err := parameters(c, "environment", "startTime")
 	if err != nil {
@@ -58,6 +59,9 @@ func (s *Server) showProcess(c *fiber.Ctx) error {
 		return tooMany("too many processes are being looked into", collectWait)
 	case err != nil:
 		return err
+	}
+	if p := detail.Process; environment {
+		s.accounts.record("process.environment", actorOf(c), fmt.Sprintf("%d:%d", p.PID, p.StartTime), fmt.Sprintf("the environment of process %d (%s) was read", p.PID, p.Comm))
 	}
 	sample, err := s.cfg.Collector.Collect(ctx, collector.PartProcesses|collector.PartSockets)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"topdeck/collector"
+	"topdeck/control"
 )
 
 // The server looks at the process that it is.
@@ -53,6 +54,18 @@ func TestProcessInDepth(t *testing.T) {
 	}
 	if a := into[collector.ProcessDetail](t, admin.want(200, "GET", self+"?environment=false", nil)); a.Environment != nil {
 		t.Error("there is an environment that nobody asked for")
+	}
+	// That it was read is recorded, once, and nobody needs to look at that.
+	for _, path := range []string{self + "?environment=true&startTime=1", "/processes/2147483647?environment=true"} {
+		admin.want(404, "GET", path, nil)
+	}
+	records := into[OperationsReply](t, admin.want(200, "GET", "/operations?logType=process.environment", nil)).Operations
+	if len(records) != 1 {
+		t.Fatalf("%d records of the environment that was read: %+v", len(records), records)
+	}
+	if op := records[0]; op.Target != fmt.Sprintf("%d:%d", os.Getpid(), got.Process.StartTime) || op.Actor != "ann" || op.Source == "" ||
+		op.LogStatus != control.Seen || op.Message != fmt.Sprintf("the environment of process %d (%s) was read", os.Getpid(), got.Process.Comm) {
+		t.Errorf("the record is %+v", op)
 	}
 	s.clock.add(confirmFor + 1)
 	if a := admin.want(403, "GET", self+"?environment=true", nil); a.code() != codeReauthenticate {

@@ -169,6 +169,7 @@ func TestAFullDiskUnderTheProgram(t *testing.T) {
 		t.Errorf("the refusal says %q", why)
 	}
 	readsGoOn(t, admin, "/operations", "/summary", "/processes?limit=3", "/services", "/sessions", "/host")
+	readsGoOn(t, admin, "/operations/export?format=ndjson", fmt.Sprintf("/processes/%d?environment=true", os.Getpid())) // though they are recorded
 	late := signInLate(t, admin, "ann", false)
 	for f := (follower{}); f.seq < 3; { // the live connection goes on
 		m, err := live.next()
