@@ -36,6 +36,7 @@ function subsetTheFont(): Plugin {
           targetFormat: 'woff2',
           variationAxes: { wght: { min: 400, max: 600 } },
           noLayoutClosure: true,
+          noHinting: true,
         },
       )
       mkdirSync(fontFolder, { recursive: true })
