@@ -110,7 +110,7 @@ describe('a service', () => {
     expect(await axe(one)).toEqual([])
     // Which act that was is one step away.
     await record.getByRole('link', { name: /\(service\.start\)$/ }).click()
-    await record.getByText('start done; it is active (running)').waitFor()
+    await record.getByText('it is active (running)', { exact: true }).waitFor()
     await other.goto(`${url}/log?q=${encodeURIComponent('logType:service.failed')}`)
     await other.getByText('acts-late.service').first().waitFor()
     expect(await other.getByText('port 80').count()).toBe(0)
