@@ -28,6 +28,7 @@ const (
 type commandUnit struct {
 	name         string
 	path         dbus.ObjectPath
+	begun        time.Time     // when it was asked for
 	changed      chan struct{} // gets something when it is worth a look
 	active       string
 	code, status int // of its main process, waitid(2)
@@ -173,7 +174,7 @@ func (t transientUnits) run(ctx context.Context, o order, out io.Writer) (ending
 
 // commandUnit is the unit of the command of an operation, of which signals are taken in until forget.
 func (s *systemd) commandUnit(id string) (u *commandUnit, forget func()) {
-	u = &commandUnit{name: commandUnits + id + ".service", changed: make(chan struct{}, 1)}
+	u = &commandUnit{name: commandUnits + id + ".service", begun: time.Now(), changed: make(chan struct{}, 1)}
 	u.path = unitPath(u.name)
 	s.mu.Lock()
 	s.commands[u.path] = u
@@ -292,6 +293,10 @@ func (s *systemd) awaitCommand(ctx context.Context, u *commandUnit) (ending, err
 		case <-ctx.Done():
 			return ending{}, ctx.Err()
 		case <-gone:
+			// It ended while systemd was executing itself anew: nobody was told then.
+			if end, known := s.journal.exitOf(ctx, u.name, u.begun); known {
+				return end, nil
+			}
 			return ending{}, errors.New("systemd has dropped it, and how it ended is not known")
 		case <-u.changed:
 		case <-tick.C:

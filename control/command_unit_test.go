@@ -128,6 +128,30 @@ func TestCommandsAsUnits(t *testing.T) {
 			host("rm", "/td/go")
 		})
 	}
+	// What ends while systemd executes itself anew, nobody is told: only the journal knows how.
+	for _, test := range []struct {
+		name, command string
+		want          ending
+	}{
+		{"well", "exit 0", ending{code: cldExited}}, {"badly", "exit 7", ending{code: cldExited, status: 7}}, {"by a signal", "kill -9 $$$$", ending{code: cldKilled, status: 9}},
+	} {
+		t.Run("an end in the journal, "+test.name, func(t *testing.T) {
+			unit, since := strings.ReplaceAll("td-end-"+test.name, " ", "-")+".service", time.Now()
+			host("systemd-run", "--quiet", "--unit="+unit, "sh", "-c", test.command)
+			j := m.backends[0].(*systemd).journal
+			var end ending
+			until(t, "the journal tells", func() (known bool) {
+				end, known = j.exitOf(t.Context(), unit, since)
+				return known
+			})
+			if end != test.want {
+				t.Errorf("it is %+v, want %+v", end, test.want)
+			}
+			if _, known := j.exitOf(t.Context(), unit, time.Now().Add(time.Hour)); known {
+				t.Error("an end of before counts")
+			}
+		})
+	}
 	t.Run("topdeck ends in order", func(t *testing.T) {
 		op := must[Operation](t)(m.RunCommand(ann, "sh /td/daemon", 0))
 		until(t, "both run", func() bool { return runs("parent") && runs("pid") })

@@ -26,6 +26,7 @@ type JournalLine struct {
 
 	invocation string // of the unit that wrote it, or that it is about
 	jobResult  string // where it is what systemd says of a job's end
+	end        ending // where it is what systemd says of a process's end, or that a unit ended well; its code is 0 elsewhere
 	boot       string // the boot that it was written in
 }
 
@@ -77,6 +78,18 @@ func (j journal) jobResult(ctx context.Context, unit, job string, since time.Tim
 		}
 	}
 	return ""
+}
+
+// exitOf is how the main process of a unit ended, as systemd wrote it down, not before since; known is false if it did not.
+func (j journal) exitOf(ctx context.Context, unit string, since time.Time) (end ending, known bool) {
+	j.sync(ctx)
+	lines, _ := j.read(ctx, reasonLines, "_PID=1", "UNIT="+unit)
+	for _, l := range lines { // the process's end comes first, and says more than the unit's
+		if l.end.code != 0 && !l.Time.Before(since) {
+			return l.end, true
+		}
+	}
+	return ending{}, false
 }
 
 // sync has journald take in what has been written to it, and tells whether it did. Else the last lines may be missing.
@@ -152,7 +165,13 @@ func (j journal) command(ctx context.Context, args ...string) (*exec.Cmd, error)
 }
 
 // journalFields are those that parseJournalLine reads, beside the few that journalctl always gives: most of a line is in others.
-const journalFields = "PRIORITY,_PID,SYSLOG_IDENTIFIER,_COMM,MESSAGE,_SYSTEMD_INVOCATION_ID,INVOCATION_ID,JOB_RESULT"
+const journalFields = "PRIORITY,_PID,SYSLOG_IDENTIFIER,_COMM,MESSAGE,_SYSTEMD_INVOCATION_ID,INVOCATION_ID,JOB_RESULT,MESSAGE_ID,EXIT_CODE,EXIT_STATUS"
+
+// unitSuccess is the MESSAGE_ID of what systemd says of a unit that ended well (sd-messages.h).
+const unitSuccess = "7ad2d189f7e94e70a38c781354912448"
+
+// endings are the words of EXIT_CODE.
+var endings = map[string]int{"exited": cldExited, "killed": cldKilled, "dumped": cldDumped}
 
 // parseJournalLine reads one object of journalctl's JSON.
 func parseJournalLine(b []byte) (JournalLine, bool) {
@@ -166,6 +185,9 @@ func parseJournalLine(b []byte) (JournalLine, bool) {
 		By       json.RawMessage `json:"_SYSTEMD_INVOCATION_ID"`
 		About    json.RawMessage `json:"INVOCATION_ID"`
 		Job      json.RawMessage `json:"JOB_RESULT"`
+		Kind     json.RawMessage `json:"MESSAGE_ID"`
+		Code     json.RawMessage `json:"EXIT_CODE"`
+		Status   json.RawMessage `json:"EXIT_STATUS"`
 		Boot     string          `json:"_BOOT_ID"`
 	}
 	if json.Unmarshal(b, &raw) != nil {
@@ -180,6 +202,11 @@ func parseJournalLine(b []byte) (JournalLine, bool) {
 		l.Priority = n
 	}
 	l.jobResult, l.boot = journalText(raw.Job), raw.Boot
+	if journalText(raw.Kind) == unitSuccess {
+		l.end.code = cldExited
+	} else if status, err := strconv.Atoi(journalText(raw.Status)); err == nil {
+		l.end.code, l.end.status = endings[journalText(raw.Code)], status
+	}
 	l.PID, _ = strconv.Atoi(journalText(raw.PID))
 	if l.Program = oneLine(journalText(raw.Program), maxName); l.Program == "" {
 		l.Program = oneLine(journalText(raw.Comm), maxName)
