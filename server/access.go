@@ -225,13 +225,16 @@ func (s *Server) demand(session *Session, rule access, confirm bool) error {
 // must come from our own origin.
 func checkSource(c *fiber.Ctx, r route) error {
 	changes := r.method != fiber.MethodGet
+	header := &c.Request().Header
+	site, sites := only(header, "Sec-Fetch-Site")
 	if !changes && !r.socket {
+		if r.recorded && sites > 0 && site != "same-origin" && site != "none" {
+			return refuse(codeForbidden, "this was sent by a page of another origin, and would be recorded as an act of yours")
+		}
 		return nil
 	}
-	header := &c.Request().Header
 	own, _ := c.Locals(localOrigin).(string)
 	origin, origins := only(header, fiber.HeaderOrigin)
-	site, _ := only(header, "Sec-Fetch-Site")
 	switch {
 	case origins == 1 && own != "" && origin == own:
 	case origins == 0 && !r.socket && site == "same-origin":

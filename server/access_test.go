@@ -363,3 +363,21 @@ func FuzzOwnOrigin(f *testing.F) {
 		}
 	})
 }
+
+// A page at another port of this host has its requests sent with our cookies. It reads nothing of the answers; it must not leave records
+// of what the administrator did not do either.
+func TestNoRecordsForPagesOfOthers(t *testing.T) {
+	s := startServer(t)
+	b := s.signedIn("ann", Admin)
+	for site, want := range map[string]int{"same-site": 403, "cross-site": 403, "": 200, "same-origin": 200, "none": 200} {
+		b.header.Del("Sec-Fetch-Site")
+		if site != "" {
+			b.header.Set("Sec-Fetch-Site", site)
+		}
+		before := len(s.operations())
+		b.want(want, "GET", "/operations/export?format=csv", nil)
+		if left := len(s.operations()) - before; left > 0 != (want == 200) {
+			t.Errorf("from %q: %d records", site, left)
+		}
+	}
+}

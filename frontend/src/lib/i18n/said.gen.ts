@@ -352,6 +352,7 @@ export type Form =
 	| "this server runs no commands: it was started with --commands off"
 	| "this session has too many live connections"
 	| "this session is kept in memory only, and ends when topdeck does: %s"
+	| "this was sent by a page of another origin, and would be recorded as an act of yours"
 	| "this was sent by a page of another origin; only %s may"
 	| "to which alone the kernel tells births and deaths"
 	| "too few fields"
