@@ -189,13 +189,13 @@ func TestDaemonsWithoutSystemd(t *testing.T) {
 	port, binary := freePort(t), buildStatic(t)
 	d := &deck{t: t, url: fmt.Sprintf("http://127.0.0.1:%d", freePort(t)), client: &http.Client{}}
 	// The folder is a tmpfs, since no overlay can stand on an overlay, as the temporary folder of a container often is.
-	var stderr lockedBuffer
+	stderr := newChildLog(t)
 	cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-ec", `cd "$1"
 mount -t tmpfs tmpfs . && cd . && mkdir upper work
 mount -t overlay overlay -o lowerdir=/etc,upperdir=upper,workdir=work /etc
 mount -t tmpfs tmpfs /run
 "$2" serve --listen "$3" --data "$4" & wait`, "sh", dir, binary, strings.TrimPrefix(d.url, "http://"), filepath.Join(t.TempDir(), "data"))
-	cmd.Stdout, cmd.Stderr = &stderr, &stderr
+	cmd.Stdout, cmd.Stderr = stderr.File, stderr.File
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -261,8 +261,8 @@ func breakDisk(t *testing.T, pid int, call, fault string) (heal func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	trace := exec.CommandContext(ctx, "strace", "-f", "-p", fmt.Sprint(pid), "-e", "trace="+call, "-e", "inject="+call+":"+fault)
-	var said lockedBuffer
-	trace.Stderr = &said
+	said := newChildLog(t)
+	trace.Stderr = said.File
 	trace.Cancel = func() error { return trace.Process.Signal(syscall.SIGTERM) } // which detaches
 	if err := trace.Start(); err != nil {
 		t.Fatal(err)

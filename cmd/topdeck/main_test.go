@@ -36,7 +36,7 @@ type served struct {
 	cmd    *exec.Cmd
 	url    string
 	client *http.Client
-	stderr *lockedBuffer
+	stderr childLog
 	ended  chan error
 }
 
@@ -49,9 +49,9 @@ func serve(t *testing.T, dir string, args ...string) *served {
 func serveWith(t *testing.T, client *http.Client, scheme, dir string, args ...string) *served {
 	t.Helper()
 	port := freePort(t)
-	s := &served{url: fmt.Sprintf("%s://127.0.0.1:%d", scheme, port), client: client, stderr: &lockedBuffer{}, ended: make(chan error, 1)}
+	s := &served{url: fmt.Sprintf("%s://127.0.0.1:%d", scheme, port), client: client, stderr: newChildLog(t), ended: make(chan error, 1)}
 	s.cmd = program(context.Background(), append([]string{"serve", "--listen", fmt.Sprintf("127.0.0.1:%d", port), "--data", dir}, args...)...)
-	s.cmd.Stderr = s.stderr
+	s.cmd.Stderr = s.stderr.File
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

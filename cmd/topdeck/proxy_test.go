@@ -56,8 +56,8 @@ func TestBehindAProxy(t *testing.T) {
 			}
 			args := map[string][]string{"nginx": {"-c", file, "-p", dir}, "haproxy": {"-db", "-f", file}}[name]
 			cmd := exec.Command(proxy.program, args...)
-			said := &lockedBuffer{}
-			cmd.Stdout, cmd.Stderr = said, said
+			said := newChildLog(t)
+			cmd.Stdout, cmd.Stderr = said.File, said.File
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
