@@ -1,6 +1,7 @@
-// herd PROCESSES CHANGING SOCKETS makes so many processes, of which CHANGING take another name each second, and so many
-// sockets: connections over the loopback interface, of both ends, a hundred a process. It says "ready" when all are there, and
-// everything ends with its input.
+// herd PROCESSES CHANGING SOCKETS makes so many processes, of which the last CHANGING take another name each second, and so
+// many sockets: connections over the loopback interface, of both ends, a hundred a process, held by the first processes (the
+// name of a socket's process is part of its row, so that those of a process that changes would all change with it). It says
+// "ready" when all are there, and everything ends with its input.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -45,7 +46,7 @@ static void hold(int sockets)
 	}
 }
 
-static void live(int number, int changing, int sockets, int ready)
+static void live(int number, int changes, int sockets, int ready)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() == 1)
@@ -56,7 +57,7 @@ static void live(int number, int changing, int sockets, int ready)
 	if (write(ready, "", 1) != 1)
 		_exit(1);
 	close(ready);
-	for (unsigned turn = 0; number < changing; turn++) {
+	for (unsigned turn = 0; changes; turn++) {
 		char name[16];
 		snprintf(name, sizeof name, "herd-%04x", (turn * 7919 + number * 104729) & 0xffff);
 		prctl(PR_SET_NAME, name);
@@ -87,7 +88,7 @@ int main(int argc, char **argv)
 			fail("herd: fork");
 		if (pid == 0) {
 			close(ready[0]);
-			live(i, changing, mine, ready[1]);
+			live(i, i >= n - changing, mine, ready[1]);
 		}
 	}
 	close(ready[1]);
