@@ -16,7 +16,7 @@ type moment struct {
 	ticks    float64
 }
 
-func look(t *testing.T, pid int) (m moment) {
+func timeOf(t *testing.T, pid int) (m moment) {
 	t.Helper()
 	m.from = time.Now()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -93,7 +93,7 @@ func testPercent(t *testing.T, source string) {
 
 	var before, after []map[int]moment
 	c.reader.table.source = watchingSource{
-		c.reader.table.source, source == "bpf", func(pid int) moment { return look(t, pid) }, pids, &before, &after,
+		c.reader.table.source, source == "bpf", func(pid int) moment { return timeOf(t, pid) }, pids, &before, &after,
 	}
 	defer c.Watch(PartProcesses)()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)

@@ -221,15 +221,6 @@ func (s *bpfSource) missing() error {
 	return nil
 }
 
-// details tells the whole name, too, of what has no command line: a task holds but 15 bytes of a kernel thread's.
-func (s *bpfSource) details(pid int) (details, error) {
-	d, err := s.procSource.details(pid)
-	if err == nil && d.cmdline == "" && !d.silent {
-		d.comm = s.name(pid)
-	}
-	return d, err
-}
-
 func (s *bpfSource) close() {
 	s.procSource.close()
 	s.iterator.close()

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"fmt"
+	"hash/maphash"
 	"os"
 	"strconv"
 	"strings"
@@ -70,14 +71,13 @@ func TestTasksAreCountedAsTopCounts(t *testing.T) {
 type fakeSource struct {
 	counted map[int]counts
 	told    map[int]details
-	signed  map[int]uint64
 	looks   map[int]int
 	err     error // of a scan
 	hidden  map[int]bool
 }
 
 func newFakeSource() *fakeSource {
-	return &fakeSource{make(map[int]counts), make(map[int]details), make(map[int]uint64), make(map[int]int), nil, make(map[int]bool)}
+	return &fakeSource{make(map[int]counts), make(map[int]details), make(map[int]int), nil, make(map[int]bool)}
 }
 
 func (s *fakeSource) scan(visit func(*counts)) error {
@@ -108,11 +108,16 @@ func (s *fakeSource) details(pid int) (details, error) {
 	return s.told[pid], nil
 }
 
-func (s *fakeSource) signs(pids []int, visit func(i int, sign uint64)) {
-	for i, pid := range pids {
-		visit(i, s.signed[pid])
+func (s *fakeSource) review(looks []look, visit func(i int, sign uint64, d *details)) {
+	for i, l := range looks {
+		d, err := s.details(l.pid)
+		if sign := maphash.Comparable(fakeSeed, d); err == nil && sign != l.sign {
+			visit(i, sign, &d)
+		}
 	}
 }
+
+var fakeSeed = maphash.MakeSeed()
 
 func (s *fakeSource) rest() {}
 
@@ -154,13 +159,13 @@ func TestDetailsAreReadSeldom(t *testing.T) {
 			}
 		}
 	}
-	for pid, want := range map[int]string{7: "0 1 2 4 8 16", old: "0"} {
+	for pid, want := range map[int]string{7: "0 1 2 4 8 16 56 120", old: "0 55 119"} {
 		if got := strings.Trim(fmt.Sprint(reads[pid]), "[]"); got != want {
 			t.Errorf("details of process %d were read at the scans %s, want %s", pid, got, want)
 		}
 	}
-	source.signed[7] = 1
-	for n, before := 0, source.looks[7]; source.looks[7] == before; n++ {
+	source.told[7] = details{cmdline: "another title"}
+	for n := 0; table.rows[7].row.Cmdline != "another title"; n++ {
 		if scan(); n > lookEvery {
 			t.Fatal("a change without a trace in the counters is not noticed")
 		}

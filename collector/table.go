@@ -21,8 +21,8 @@ type table struct {
 	boot      uint64           // in seconds since 1970
 	postponed []*life          // ends that the next scan decides on
 	changed   map[int]bool     // of which details are to be read at the next scan
-	due       []*process       // for another look at the details
-	duePIDs   []int            // of these
+	due       []*process       // for a look at the details
+	looks     []look           // of these
 }
 
 // process is one row and what it takes to keep it.
@@ -83,16 +83,14 @@ func (t *table) scan(now time.Time, boot uint64) (vanished []*process, err error
 		}
 		p.update(c, ripe)
 		p.ran = p.ran || !c.still
-		switch {
-		case p.stale(c) || len(t.changed) > 0 && t.changed[c.pid]:
-			t.inform(p, c)
-			if settled {
-				p.age = lastLook
-			}
-		case renamed:
+		if renamed {
 			p.row.User = t.users.name(p.uid)
-		case p.due(t.number):
-			t.due, t.duePIDs = append(t.due, p), append(t.duePIDs, c.pid)
+		}
+		if p.stale(c) || p.due(t.number) || len(t.changed) > 0 && t.changed[c.pid] {
+			t.due, t.looks = append(t.due, p), append(t.looks, look{c.pid, p.sign})
+		}
+		if settled {
+			p.age = lastLook
 		}
 		p.seen = t.number
 		p.age++
@@ -167,11 +165,15 @@ const (
 	settling = 30 * hertz
 )
 
-// stale tells whether details have to be read: for a new row, and when another program is executed; then soon again, since
-// a process sets itself up, and what it was started by sets up its surroundings.
+// stale takes over what shows another program, and tells whether the details have to be looked at: for a new row, and when
+// another program is executed; then soon again, since a process sets itself up, and what it was started by sets up its
+// surroundings.
 func (p *process) stale(c *counts) bool {
+	if p.comm != c.comm {
+		p.row.Comm = clean(c.comm, maxName)
+	}
 	if p.comm != c.comm || p.traces != c.traces {
-		p.age = 0
+		p.comm, p.traces, p.age = c.comm, c.traces, 0
 	}
 	switch p.age {
 	case 0, 1, 2, 4, 8, lastLook:
@@ -190,48 +192,31 @@ func (p *process) due(scan uint64) bool {
 	return (scan+uint64(p.row.PID))%lookEvery == 0 && p.ran && p.row.State != "Z"
 }
 
-// review looks at those that are due, and reads the details of those that have changed.
+// review looks at those that are due, and takes over the details that have changed. Where they cannot be read the old ones stay:
+// the process is ending, and its row goes at the next scan.
 func (t *table) review() {
-	t.source.signs(t.duePIDs, func(i int, sign uint64) {
-		p := t.due[i]
+	for _, p := range t.due {
 		p.ran = false
-		if p.sign != sign {
-			p.sign = sign
-			t.renew(p)
-		}
+	}
+	t.source.review(t.looks, func(i int, sign uint64, d *details) {
+		p := t.due[i]
+		p.sign = sign
+		p.detail(d, t.users.name(d.uid))
 	})
 	clear(t.due)
-	t.due, t.duePIDs = t.due[:0], t.duePIDs[:0]
+	t.due, t.looks = t.due[:0], t.looks[:0]
 }
 
-// inform takes over what shows another program, and reads the details.
-func (t *table) inform(p *process, c *counts) {
-	if p.comm != c.comm {
-		p.row.Comm = clean(c.comm, maxName)
-	}
-	p.comm, p.traces = c.comm, c.traces
-	t.renew(p)
-}
-
-// renew reads the details. Where that fails the old ones stay: the process is ending, and its row goes at the next scan.
-func (t *table) renew(p *process) {
-	d, err := t.source.details(p.row.PID)
-	if err != nil {
-		return
-	}
-	if d.silent || d.cmdline == "" && p.row.State == "Z" {
-		d.cmdline, d.argv0 = p.row.Cmdline, p.row.Argv0 // its memory is locked or gone, what it was is not
-	}
-	t.detail(p, d)
-}
-
-func (t *table) detail(p *process, d details) {
+func (p *process) detail(d *details, user string) {
 	p.uid = d.uid
-	p.row.User = t.users.name(d.uid)
-	if d.comm != "" {
-		p.row.Comm = d.comm
+	r := &p.row
+	r.User, r.Unit, r.Slice, r.UserUnit = user, d.unit, d.slice, d.userUnit
+	if !d.silent && (d.cmdline != "" || r.State != "Z") { // else its memory is locked or gone, what it was is not
+		r.Cmdline, r.Argv0 = d.cmdline, d.argv0
 	}
-	p.row.Cmdline, p.row.Argv0, p.row.Unit, p.row.Slice, p.row.UserUnit = d.cmdline, d.argv0, d.unit, d.slice, d.userUnit
+	if d.comm != "" {
+		r.Comm = d.comm
+	}
 }
 
 // list is the rows, by PID: copies, made anew only of those that have changed. Published says that it goes to those who follow.

@@ -2,34 +2,11 @@ package collector
 
 import (
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-func TestCommandLinesAreBounded(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "cmdline")
-	for name, c := range map[string]struct{ in, cmdline, argv0 string }{
-		"empty":                {"", "", ""},
-		"only zeros":           {"\x00\x00\x00", "", ""},
-		"empty argument":       {"a\x00\x00b\x00", "a  b", "a"},
-		"title with no end":    {"postgres: ann db idle", "postgres: ann db idle", "postgres: ann db idle"},
-		"title with much room": {"sshd: ann\x00\x00\x00\x00", "sshd: ann", "sshd: ann"},
-		"at the bound":         {strings.Repeat("x", maxCmdline), strings.Repeat("x", maxCmdline), strings.Repeat("x", maxCmdline)},
-		"too long":             {"x\x00" + strings.Repeat("y", 1<<20), "x " + strings.Repeat("y", maxCmdline-5) + "…", "x"},
-	} {
-		if err := os.WriteFile(file, []byte(c.in), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		cmdline, argv0, err := readCmdline(file)
-		if err != nil || cmdline != c.cmdline || argv0 != c.argv0 {
-			t.Errorf("%s: %.50q (%d bytes), %.50q, %v", name, cmdline, len(cmdline), argv0, err)
-		}
-	}
-}
 
 // A process whose memory is locked holds up whoever reads its command line. A pipe that nobody writes to does the same.
 func TestProcessThatDoesNotShowItsCommandLine(t *testing.T) {
@@ -51,11 +28,11 @@ func TestProcessThatDoesNotShowItsCommandLine(t *testing.T) {
 	p := scan()
 	check(t, "command line while it is silent", p.Cmdline, "vi")
 	check(t, "unit while it is silent", p.Unit, "session-2.scope")
-	source.cmdlines.mu.Lock()
-	if len(source.cmdlines.silent) != 1 || !source.cmdlines.silent[303] {
-		t.Errorf("silent are %v", source.cmdlines.silent)
+	source.unanswered.mu.Lock()
+	if len(source.unanswered.pids) != 1 || !source.unanswered.pids[303] {
+		t.Errorf("silent are %v", source.unanswered.pids)
 	}
-	source.cmdlines.mu.Unlock()
+	source.unanswered.mu.Unlock()
 	if d, err := source.details(303); err != nil || !d.silent {
 		t.Errorf("details are %+v, %v", d, err)
 	}
