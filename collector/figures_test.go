@@ -132,11 +132,11 @@ func ps(t *testing.T) map[int]psRow {
 // asPs gives a row in the words of ps.
 func asPs(p *Process) psRow {
 	args := strings.TrimRight(strings.ReplaceAll(p.Cmdline, `\x0a`, " "), " ") // as ps shows the end of a line
-	if p.Cmdline == "" {
+	switch {
+	case p.State == "Z": // we tell what it was, if we have seen it
+		args = "[" + p.Comm + "] <defunct>"
+	case p.Cmdline == "":
 		args = "[" + p.Comm + "]"
-		if p.State == "Z" {
-			args += " <defunct>"
-		}
 	}
 	return psRow{
 		"pid": strconv.Itoa(p.PID), "ppid": strconv.Itoa(p.PPID), "user": p.User, "stat": p.State, "ni": strconv.Itoa(p.Nice),
@@ -161,8 +161,9 @@ func differ(column, before, ours, after string, quiet bool) bool {
 	case "ni":
 		return before != "-" // of a real-time process ps shows none
 	case "args", "comm":
-		// A kernel's worker is named for its work of the moment; ps shortens long lines, and replaces what is not ASCII.
-		return !strings.Contains(before, "kworker/") && plain(before) && !strings.Contains(before, "?") && len(before) < maxCmdline
+		// A kernel's worker is named for its work of the moment; ps shortens long lines, and replaces what is not ASCII and what
+		// has no shape of its own.
+		return !strings.Contains(before, "kworker/") && plain(before) && !strings.Contains(before, "?") && !strings.Contains(ours, `\x`) && len(before) < maxCmdline
 	case "rss", "vsz", "nlwp":
 		b, _ := strconv.Atoi(before)
 		o, _ := strconv.Atoi(ours)

@@ -30,7 +30,7 @@ type procSource struct {
 
 // exactly is how many scans an exact resident set is good for when nothing shows that it has changed: of a process that does
 // nothing the kernel may still take pages away, and its rough count tells that only when they are many.
-const exactly = 128
+const exactly = 256
 
 // procSuper is the magic number of a proc file system, statfs(2). A copy of one has files that never say ESRCH.
 const procSuper = 0x9fa0

@@ -171,19 +171,27 @@ func TestDetailsAreReadSeldom(t *testing.T) {
 		}
 	}
 
-	for name, change := range map[string]func(*counts){
-		"another name":  func(c *counts) { c.comm = "env" },
-		"another code":  func(c *counts) { c.traces.code++ },
-		"another stack": func(c *counts) { c.traces.stack++ },
+	for _, change := range []struct {
+		name  string
+		make  func(*counts)
+		looks int
+	}{
+		{"another code", func(c *counts) { c.traces.code++ }, 1},
+		{"another stack", func(c *counts) { c.traces.stack++ }, 1},
+		{"another name", func(c *counts) { c.comm, c.vsize = "env", 1 }, 0},
+		{"no traces any more", func(c *counts) { c.traces = traces{} }, 1},
+		{"another name without traces", func(c *counts) { c.comm = "ls" }, 1},
 	} {
+		table.rows[7].ran = false
 		before := source.looks[7]
 		c := source.counted[7]
-		change(&c)
+		change.make(&c)
 		source.counted[7] = c
 		scan()
-		if source.looks[7] != before+1 {
-			t.Errorf("%s: details are not read again", name)
+		if looks := source.looks[7] - before; looks != change.looks {
+			t.Errorf("%s: %d looks at the details, want %d", change.name, looks, change.looks)
 		}
+		check(t, "name", table.rows[7].row.Comm, c.comm)
 		table.rows[7].age = 100
 	}
 	before := source.looks[7]
