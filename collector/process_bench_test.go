@@ -40,9 +40,8 @@ func BenchmarkProcesses(b *testing.B) {
 				}
 				processes := 0
 				b.ReportAllocs()
-				b.ResetTimer()
 				before := processorTime(b)
-				for range b.N {
+				for b.Loop() {
 					processes += scan()
 				}
 				b.ReportMetric(float64(processorTime(b)-before)/float64(processes), "ns/process")
