@@ -12,7 +12,7 @@ const (
 	// ownersAge is how often a quick search is made, sweepAge one of everything; where that takes more than a hundredth of the
 	// time, less often. A quick one by /proc takes 2 µs a process, and sees all that changes how many descriptors one has open. By BPF every
 	// search is one of everything.
-	ownersAge   = 5 * time.Second
+	ownersAge   = 10 * time.Second
 	sweepAge    = 30 * time.Second
 	ownersRests = 100
 	// quickRests keeps the search for new sockets' owners from taking more than a fifth of the time on a host where sockets come

@@ -103,7 +103,7 @@ func TestNewAndSharedSockets(t *testing.T) {
 		if other.pid < lowest.pid { // PIDs wrap around
 			lowest, other = other, lowest
 		}
-		check(t, "owner after ours was closed, five seconds later", read(ownersAge)[cookie].PID, lowest.pid)
+		check(t, "owner after ours was closed, ten seconds later", read(ownersAge)[cookie].PID, lowest.pid)
 		lowest.end()
 		check(t, "owner after that process ended, at once", read(time.Second)[cookie].PID, other.pid)
 		other.end()

@@ -133,9 +133,15 @@ func (c *listContent[Row, Key]) ended(ended []endedRow[Row], rows []*Row, remove
 	if len(ended) == 0 {
 		return told
 	}
-	shown := make(map[Key]bool, len(rows))
+	shown := make(map[Key]bool, len(ended))
+	for i := range ended {
+		shown[c.key(&ended[i].row)] = false
+	}
 	for _, row := range rows {
-		shown[c.key(row)] = true
+		key := c.key(row)
+		if _, one := shown[key]; one {
+			shown[key] = true
+		}
 	}
 	for i := range ended {
 		e := &ended[i]
