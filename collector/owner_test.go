@@ -92,8 +92,8 @@ func TestOwners(t *testing.T) {
 	f.hold(300, 3, 10) // now the lowest
 	h.update(time.Second, 10, 11, 12, 13)
 	check(t, "owner when nothing seems changed", h.of(10).pid, 401)
-	h.update(5*time.Second, 10, 11, 12, 13)
-	check(t, "owner five seconds later", h.of(10).pid, 300)
+	h.update(ownersAge, 10, 11, 12, 13)
+	check(t, "owner after ownersAge", h.of(10).pid, 300)
 
 	h.update(time.Second, 10, 11, 12, 13, 99)
 	check(t, "owner of a new socket", h.of(99).pid, 400)
@@ -117,7 +117,7 @@ func TestOwners(t *testing.T) {
 
 	h.update(time.Second, 10)
 	check(t, "sockets kept when others are gone", len(h.byInode), 1)
-	h.update(5*time.Second, 10)
+	h.update(ownersAge, 10)
 	check(t, "owners kept when their sockets are gone", len(h.known), 1)
 
 	h.quickCost = time.Second
