@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os/exec"
 	"slices"
 	"strings"
@@ -33,6 +35,7 @@ type peer struct {
 	name   string
 	args   []string
 	target [2]float64 // of topdeck by BPF and by /proc; 0: none
+	page   string     // what its page asks for each second, where it works only when asked
 	tree   int        // its process
 	end    func()
 }
@@ -43,7 +46,8 @@ func peers() []*peer {
 		{name: "pidstat -u -r -p ALL 1", args: []string{"pidstat", "-u", "-r", "-p", "ALL", "1"}},
 		{name: "htop -d 10", args: []string{"script", "-qec", "stty rows 50 cols 200; exec htop -d 10", "/dev/null"}},
 		{name: "atop 1", args: []string{"atop", "1"}},
-		{name: "glances -w -t 1", args: []string{"glances", "-w", "-t", "1", "-B", "127.0.0.1"}},
+		{name: "glances -w -t 1", args: []string{"glances", "-w", "-t", "1", "-B", "127.0.0.1", "-p", "61208"},
+			page: "http://127.0.0.1:61208/api/3/all"},
 		{name: "netdata", args: []string{"netdata", "-D"}, target: [2]float64{0.12, 0}},
 	}
 }
@@ -75,6 +79,17 @@ func (p *peer) start(b *bench) error {
 		_ = cmd.Wait()
 	}
 	return nil
+}
+
+// ask does what an open page of the peer does each second. What fails shows in the table as a peer that does nothing.
+func (p *peer) ask() {
+	if p.page == "" {
+		return
+	}
+	if response, err := http.Get(p.page); err == nil {
+		_, _ = io.Copy(io.Discard, response.Body)
+		response.Body.Close()
+	}
 }
 
 // watched measures the whole server while one page watches, beside its peers in the same seconds.
@@ -144,6 +159,9 @@ func (b *bench) watched() error {
 				return fmt.Errorf("ss: %w", err)
 			}
 			used += cpu
+			for _, p := range running {
+				p.ask()
+			}
 			b.pause(time.Until(next))
 		}
 		to, seconds := before(), time.Since(began).Seconds()
