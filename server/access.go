@@ -227,14 +227,14 @@ func checkSource(c *fiber.Ctx, r route) error {
 	changes := r.method != fiber.MethodGet
 	header := &c.Request().Header
 	site, sites := only(header, "Sec-Fetch-Site")
+	own, _ := c.Locals(localOrigin).(string)
+	origin, origins := only(header, fiber.HeaderOrigin)
 	if !changes && !r.socket {
-		if r.recorded && sites > 0 && site != "same-origin" && site != "none" {
+		if r.recorded && (sites > 0 && site != "same-origin" && site != "none" || origins > 0 && origin != own) {
 			return refuse(codeForbidden, "this was sent by a page of another origin, and would be recorded as an act of yours")
 		}
 		return nil
 	}
-	own, _ := c.Locals(localOrigin).(string)
-	origin, origins := only(header, fiber.HeaderOrigin)
 	switch {
 	case origins == 1 && own != "" && origin == own:
 	case origins == 0 && !r.socket && site == "same-origin":

@@ -162,30 +162,3 @@ func TestLiveTellsOfOperations(t *testing.T) {
 		t.Errorf("closed with %d and %d after %v", a, b, time.Since(from))
 	}
 }
-
-func TestLiveNeedsOurOrigin(t *testing.T) {
-	s := startServer(t)
-	b := s.signedIn("ann", Admin)
-	for name, header := range map[string]http.Header{
-		"no Origin":      {"Cookie": {b.cookie}},
-		"foreign Origin": {"Cookie": {b.cookie}, "Origin": {"http://evil.example"}},
-		"foreign port":   {"Cookie": {b.cookie}, "Origin": {"http://127.0.0.1:1"}},
-		"null Origin":    {"Cookie": {b.cookie}, "Origin": {"null"}},
-		"no cookie":      {"Origin": {b.base}},
-	} {
-		dialer := websocket.Dialer{Subprotocols: []string{subprotocol}}
-		conn, response, err := dialer.Dial("ws"+strings.TrimPrefix(b.base, "http")+apiPrefix+"/live", header)
-		if err == nil {
-			conn.Close()
-			t.Errorf("%s: let in", name)
-			continue
-		}
-		want := http.StatusForbidden
-		if name == "no cookie" {
-			want = http.StatusUnauthorized
-		}
-		if response == nil || response.StatusCode != want {
-			t.Errorf("%s: %v, want %d", name, fmt.Sprint(response), want)
-		}
-	}
-}
