@@ -2,11 +2,9 @@ package server
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -19,75 +17,6 @@ import (
 
 	"topdeck/control"
 )
-
-// storedDB is a data file of an earlier format, as it was written then.
-func storedDB(t testing.TB, name string) []byte {
-	t.Helper()
-	f, err := os.Open(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-// TestOlderFilesAreUpgraded: format1.db has the accounts ann and vic, a restart that failed, a refused sign-in and a stop
-// that was running; its log was told to go up to the head below.
-func TestOlderFilesAreUpgraded(t *testing.T) {
-	dir := t.TempDir()
-	mustWrite(t, filepath.Join(dir, dbFile), string(storedDB(t, "format1.db.gz")))
-	head, err := control.ParseHead("6:e3b6797ddd9d7d89b772f0cc78f35d9ebd782490b3cfb2aa36729d4d3855e182")
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, err := os.ReadFile(filepath.Join(dir, dbFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := VerifyLog(t.Context(), dir, []control.Head{head}); err != nil {
-		t.Error(err)
-	}
-	if after, _ := os.ReadFile(filepath.Join(dir, dbFile)); !bytes.Equal(before, after) {
-		t.Error("it was changed by being verified")
-	}
-	s := startServerIn(t, dir, newTestClock())
-	if rows := s.accounts.List(); len(rows) != 2 || rows[0].Name != "ann" || rows[0].Role != Admin {
-		t.Errorf("accounts %+v", rows)
-	}
-	page, err := s.log.List(t.Context(), control.Filter{})
-	if err != nil || len(page.Operations) != 5 {
-		t.Fatalf("%+v %v", page, err)
-	}
-	if stop, restart := page.Operations[0], page.Operations[2]; stop.RetStatus != control.Interrupted || restart.SeenBy != "vic" || *restart.ExitCode != 3 {
-		t.Errorf("%+v %+v", stop, restart)
-	}
-	s.stopServing()
-	if _, err := VerifyLog(t.Context(), dir, []control.Head{head}); err != nil {
-		t.Error(err)
-	}
-	db, err := OpenDB(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	err = db.View(func(tx *bbolt.Tx) error {
-		if format := tx.Bucket([]byte(metaBucket)).Get([]byte(formatKey)); string(format) != fmt.Sprint(dbFormat) {
-			return fmt.Errorf("it is of format %s", format)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
-	}
-}
 
 // TestFlippedBits damages a data file at random. Whatever comes of it, nothing panics, hangs or writes to a file that was
 // refused.
