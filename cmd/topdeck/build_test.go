@@ -2,11 +2,14 @@ package main
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -46,19 +49,72 @@ func mkdir(t *testing.T, dir string) string {
 	return dir
 }
 
-// TestKnownAdvisories holds the modules to the versions that mend what is known against them (https://pkg.go.dev/vuln/). govulncheck
-// knows more, where its data can be reached.
+// TestKnownAdvisories holds what is built in to the versions that mend what is known against it, as the README tells. govulncheck and npm
+// audit know more, where their data can be reached.
 func TestKnownAdvisories(t *testing.T) {
-	for module, mended := range map[string][3]int{
-		"github.com/valyala/fasthttp": {1, 70, 0},  // GO-2026-4950
-		"github.com/gofiber/fiber/v2": {2, 52, 15}, // what was mended in 2.52
-		"golang.org/x/crypto":         {0, 45, 0},  // GO-2025-4134, GO-2025-4135
-		"golang.org/x/net":            {0, 38, 0},  // GO-2025-3595
-	} {
-		out, err := exec.Command("go", "list", "-m", "-f", "{{.Version}}", module).Output()
-		var has [3]int
-		if _, scan := fmt.Sscanf(string(out), "v%d.%d.%d", &has[0], &has[1], &has[2]); err != nil || scan != nil || slices.Compare(has[:], mended[:]) < 0 {
-			t.Errorf("%s is %s, want at least %v", module, out, mended)
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(readme), "<!-- advisories -->\n")
+	table, _, ok := strings.Cut(table, "<!-- /advisories -->")
+	rows := slices.Collect(strings.Lines(table))
+	if !ok || len(rows) < 3 {
+		t.Fatal("the README has no table of advisories")
+	}
+	id := regexp.MustCompile(`^(GO-20\d\d-\d{4}|GHSA(-[0-9a-z]{4}){3})$`)
+	for _, row := range rows[2:] {
+		cells := strings.Split(strings.Trim(row, "| \n"), " | ")
+		if len(cells) != 4 {
+			t.Errorf("%q has %d cells", row, len(cells))
+			continue
+		}
+		module, mended := cells[0], cells[3]
+		for one := range strings.SplitSeq(cells[1], ", ") {
+			if !id.MatchString(one) {
+				t.Errorf("%s: %q is no advisory", module, one)
+			}
+		}
+		if has := pinned(t, module); !atLeast(t, has, mended) {
+			t.Errorf("%s is %s, want at least %s (%s)", module, has, mended, cells[1])
 		}
 	}
+}
+
+// pinned is the version of a Go module or a package of the app, or that of Go itself.
+func pinned(t *testing.T, module string) string {
+	t.Helper()
+	if module != "Go" && !strings.Contains(module, "/") {
+		text, err := os.ReadFile("../../frontend/package-lock.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lock struct {
+			Packages map[string]struct{ Version string }
+		}
+		if err := json.Unmarshal(text, &lock); err != nil {
+			t.Fatal(err)
+		}
+		return lock.Packages["node_modules/"+module].Version
+	}
+	args := []string{"list", "-m", "-f", "{{.Version}}", module}
+	if module == "Go" {
+		args = []string{"env", "GOVERSION"}
+	}
+	out, err := exec.Command("go", args...).Output()
+	if err != nil {
+		t.Fatalf("go %s: %v", strings.Join(args, " "), err)
+	}
+	return strings.TrimLeft(strings.TrimSpace(string(out)), "gov")
+}
+
+func atLeast(t *testing.T, has, want string) bool {
+	t.Helper()
+	var numbers [2][3]int
+	for i, text := range []string{has, want} {
+		if _, err := fmt.Sscanf(text+".0", "%d.%d.%d", &numbers[i][0], &numbers[i][1], &numbers[i][2]); err != nil {
+			t.Errorf("%q is no version: %v", text, err)
+		}
+	}
+	return slices.Compare(numbers[0][:], numbers[1][:]) >= 0
 }
