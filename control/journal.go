@@ -42,12 +42,13 @@ type journal struct {
 }
 
 // ofInvocation are the last lines of one run of a unit: its own, and what systemd says of it. Of a process that ends at
-// once, the journal may know the unit but no longer the run: such lines count if they are not older than since.
+// once, the journal may know the unit but no longer the run: such lines count if they are not older than since. What a line says it is
+// about (INVOCATION_ID) is believed of root alone: any user can write that.
 func (j journal) ofInvocation(ctx context.Context, unit, id string, since time.Time) ([]JournalLine, error) {
 	var own []JournalLine
 	for try := 0; ; try++ {
 		whole := j.sync(ctx)
-		lines, err := j.read(ctx, 5*reasonLines, "_SYSTEMD_INVOCATION_ID="+id, "+", "INVOCATION_ID="+id, "+", "_SYSTEMD_UNIT="+unit)
+		lines, err := j.read(ctx, 5*reasonLines, "_SYSTEMD_INVOCATION_ID="+id, "+", "INVOCATION_ID="+id, "_UID=0", "+", "_SYSTEMD_UNIT="+unit)
 		if err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"topdeck/control/sdhost"
 )
@@ -97,6 +98,37 @@ func TestFollowJournal(t *testing.T) {
 		until(t, "its line", func() bool { return len(got()) == 1 })
 		if text := got()[0]; text != "?<b>\x1b[31mred\u202e" {
 			t.Errorf("%q", text)
+		}
+	})
+	t.Run("what another user says of it", func(t *testing.T) {
+		run("systemctl", "start", "td-talks")
+		defer run("systemctl", "stop", "td-talks")
+		out, err := h.Command("systemctl", "show", "-P", "InvocationID", "td-talks").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := strings.TrimSpace(string(out))
+		forged := "MESSAGE=forged: no such file\\nPRIORITY=3\\nINVOCATION_ID=" + id + "\\nUNIT=td-talks.service\\nOBJECT_SYSTEMD_UNIT=td-talks.service\\n"
+		run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c",
+			"i=0; while [ $i -lt 120 ]; do printf '"+forged+"' | logger --journald; i=$((i+1)); done")
+		run("journalctl", "--sync")
+		if out, err := h.Command("journalctl", "--quiet", "--output=cat", "INVOCATION_ID="+id, "_UID=65534").Output(); err != nil || strings.Count(string(out), "forged") != 120 {
+			t.Fatalf("%v: the journal has %q", err, out)
+		}
+		lines, err := journal{root: h.Root}.ofInvocation(t.Context(), "td-talks.service", id, time.Time{})
+		if err != nil || len(lines) == 0 {
+			t.Fatalf("%d lines, %v", len(lines), err)
+		}
+		for _, l := range lines {
+			if !strings.HasPrefix(l.Text, "said ") && l.PID != 1 {
+				t.Fatalf("told as of this run: %+v", l)
+			}
+		}
+		got, end := follow("td-talks", 1000)
+		defer end()
+		until(t, "its lines", func() bool { return len(got()) > 10 })
+		if list := got(); slices.ContainsFunc(list, func(text string) bool { return !strings.HasPrefix(text, "said ") }) {
+			t.Errorf("followed: %q", list)
 		}
 	})
 	t.Run("nothing to follow", func(t *testing.T) {
