@@ -82,7 +82,7 @@ func (s *Server) deviceOf(c *fiber.Ctx, name string) string {
 	if !known {
 		of.Name = "?" // nobody's; it takes as long
 	}
-	key, known := s.devices.knows(string(c.Request().Header.Cookie(cookieNameOf(c.Context())+deviceCookie)), of)
+	key, known := s.devices.knows(cookieOf(c.Context(), cookieNameOf(c.Context())+deviceCookie), of)
 	if !known {
 		return ""
 	}

@@ -62,7 +62,18 @@ func cookieNameOf(ctx *fasthttp.RequestCtx) string {
 
 // tokenOf is the session token that came with the request.
 func tokenOf(ctx *fasthttp.RequestCtx) string {
-	return string(ctx.Request.Header.Cookie(cookieNameOf(ctx)))
+	return cookieOf(ctx, cookieNameOf(ctx))
+}
+
+// cookieOf is the value of a cookie of ours. Ours are for the path /, and so come last of those with a name (RFC 6265, 5.4): what is for
+// a longer path, a server at another port of this host has planted.
+func cookieOf(ctx *fasthttp.RequestCtx, name string) (value string) {
+	for key, one := range ctx.Request.Header.Cookies() {
+		if string(key) == name {
+			value = string(one)
+		}
+	}
+	return value
 }
 
 // setToken has the browser keep a token; an empty one has it forget the last.

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"encoding/json"
 	"maps"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -362,5 +364,60 @@ func TestSignedInToTwoServersOfOneHost(t *testing.T) {
 		if response.StatusCode != http.StatusOK {
 			t.Errorf("signed in to both, one answers %s", response.Status)
 		}
+	}
+}
+
+// A server at another port of the host may give the browser cookies of our names, for a path that makes them come first.
+func TestCookiesThatOtherPortsPlant(t *testing.T) {
+	s := startServer(t)
+	s.addUser("ann", Admin)
+	mallory := s.signedIn("mallory", Viewer)
+	for name, planted := range map[string]string{
+		"junk": "x", "what looks like a session": strings.Repeat("A", 43), "a session of its own": strings.TrimPrefix(mallory.cookie, s.cookieName()+"="),
+	} {
+		t.Run(name, func(t *testing.T) {
+			jar, err := cookiejar.New(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			browser := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Jar: jar}
+			other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				http.SetCookie(w, &http.Cookie{Name: s.cookieName(), Value: planted, Path: "/api"})
+			}))
+			defer other.Close()
+			ask := func(method, url, body string, want int) SessionReply {
+				t.Helper()
+				request, err := http.NewRequest(method, url, strings.NewReader(body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				request.Header.Set("Origin", "http://"+s.address)
+				request.Header.Set("Content-Type", "application/json")
+				response, err := browser.Do(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer response.Body.Close()
+				var reply SessionReply
+				_ = json.NewDecoder(response.Body).Decode(&reply) // the other server's is none
+				if response.StatusCode != want {
+					t.Errorf("%s %s: %s", method, url, response.Status)
+				}
+				return reply
+			}
+			session := "http://" + s.address + apiPrefix + "/session"
+			ask("POST", session, signInAnn, 200)
+			ask("GET", other.URL, "", 200)
+			if sent := jar.Cookies(mustURL(t, session)); sent[0].Value != planted {
+				t.Fatalf("the browser sends %v", sent)
+			}
+			if reply := ask("GET", session, "", 200); reply.Username != "ann" {
+				t.Errorf("it is the session of %q", reply.Username)
+			}
+			ask("POST", session, signInAnn, 200)
+			if reply := ask("GET", session, "", 200); reply.Username != "ann" {
+				t.Errorf("signed in again, it is the session of %q", reply.Username)
+			}
+		})
 	}
 }
