@@ -87,6 +87,17 @@ func TestManySocketsHangUp(t *testing.T) {
 	}
 	started := time.Now()
 	admin.want(200, "PATCH", "/users/vic", map[string]string{"role": "operator"})
+	left := 0
+	s.hub.mu.Lock()
+	for c := range s.hub.clients { // at once, and not when the sessions are looked through the next time
+		if c.username == "vic" && !c.isOver() {
+			left++
+		}
+	}
+	s.hub.mu.Unlock()
+	if left > 0 {
+		t.Errorf("%d sockets go on when the change is answered", left)
+	}
 	b.want(401, "POST", "/session/confirm", map[string]string{"password": testPassword}) // an action in flight
 	for _, c := range sockets {
 		if code := c.closed(); code != closeSessionEnded {
