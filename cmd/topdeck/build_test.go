@@ -36,7 +36,7 @@ func TestBuildIsReproducible(t *testing.T) {
 		sums[i] = sha256.Sum256(binary)
 	}
 	if sums[0] != sums[1] {
-		t.Errorf("two builds, two hashes: %x and %x", sums[0], sums[1])
+		t.Fatalf("two builds, two hashes: %x and %x", sums[0], sums[1])
 	}
 	t.Logf("two builds, one hash: %x", sums[0])
 }
