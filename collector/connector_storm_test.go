@@ -52,13 +52,10 @@ func TestMoreEndsThanAreRememberedAreNoticed(t *testing.T) {
 		defer c.mu.Unlock()
 		return c.lost || c.lives.unlisted == maxUnlisted && c.lives.dropped >= made-maxUnlisted
 	})
-	c.mu.Lock()
-	if c.lost {
-		t.Skip("this machine is so busy that the kernel could not tell all either, which the next test looks at")
-	}
-	c.mu.Unlock()
 	_, ended, whole, trouble := c.drain()
-	if len(ended) < maxUnlisted || whole || !strings.Contains(trouble, "too many short-lived processes") || !strings.Contains(trouble, "left out") {
+	switch {
+	case !whole && strings.Contains(trouble, "more happened than the kernel could tell"): // on a machine so busy that this is so too
+	case whole, len(ended) < maxUnlisted, !strings.Contains(trouble, "too many short-lived processes"):
 		t.Errorf("of %d processes %d are told; whole: %v, trouble: %q", made, len(ended), whole, trouble)
 	}
 }
