@@ -22,8 +22,10 @@ type ServiceDetail struct {
 	LastLines []JournalLine `json:"lastLines"`
 }
 
-// maxJournalLines is how many lines Journal gives at most.
-const maxJournalLines = 5000
+const (
+	maxJournalLines = 5000 // that Journal gives at most
+	maxReads        = 8    // readings of journals that are asked for at once; each is a process of its own
+)
 
 // Detail tells all of one service, which is named as for ServiceAction, and fails alike.
 func (m *Manager) Detail(ctx context.Context, name string) (ServiceDetail, error) {
@@ -48,6 +50,11 @@ func (m *Manager) Detail(ctx context.Context, name string) (ServiceDetail, error
 		return d, &failure{ErrUnavailable, fmt.Sprintf("cannot ask for the dependencies of %s: %s", id, reason(err))}
 	}
 	if d.Service.Result != "" {
+		read, err := m.mayRead(ctx)
+		if err != nil {
+			return d, err
+		}
+		defer read()
 		lines, err := b.lastRun(ctx, id)
 		if err != nil { // whoever asks for the journal is told so
 			m.logger.Warn("cannot tell what a service said before it failed", "service", id, "error", err)
@@ -92,11 +99,26 @@ func (m *Manager) Journal(ctx context.Context, name string, lines int) ([]Journa
 	if lines < 1 || lines > maxJournalLines {
 		return nil, &failure{ErrInvalid, fmt.Sprintf("cannot give %d lines of the journal; it must be from 1 to %d", lines, maxJournalLines)}
 	}
+	read, err := m.mayRead(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer read()
 	list, err := b.tail(ctx, id, lines)
 	if err != nil {
 		return nil, &failure{ErrUnavailable, err.Error()}
 	}
 	return append([]JournalLine{}, list...), nil
+}
+
+// mayRead waits for its turn to read a journal, which is over when read is called.
+func (m *Manager) mayRead(ctx context.Context) (read func(), err error) {
+	select {
+	case m.reads <- struct{}{}:
+		return func() { <-m.reads }, nil
+	case <-ctx.Done():
+		return nil, &failure{ErrTooMany, "too many journals are being read; try again"}
+	}
 }
 
 // Properties of a unit that name other units, org.freedesktop.systemd1(5), and what they are called here.

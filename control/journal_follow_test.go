@@ -18,6 +18,7 @@ func TestFollowJournal(t *testing.T) {
 	t.Parallel()
 	h := sdhost.Boot(t, map[string]string{
 		"td-many.service":  "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'i=0; while [ $$i -lt 450 ]; do echo line $$i; i=$$((i+1)); done'\n",
+		"td-fails.service": "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo why; exit 1'\n",
 		"td-nasty.service": "[Service]\nType=oneshot\nExecStart=/usr/bin/printf '\\\\xff<b>\\\\033[31mred\\\\xe2\\\\x80\\\\xae\\\\n'\n",
 		"td-talks.service": "[Service]\nExecStart=/bin/sh -c 'i=0; while :; do echo said $$i; i=$$((i+1)); sleep 0.05; done'\n",
 	})
@@ -129,6 +130,43 @@ func TestFollowJournal(t *testing.T) {
 		until(t, "its lines", func() bool { return len(got()) > 10 })
 		if list := got(); slices.ContainsFunc(list, func(text string) bool { return !strings.HasPrefix(text, "said ") }) {
 			t.Errorf("followed: %q", list)
+		}
+	})
+	t.Run("too many read at once", func(t *testing.T) {
+		if err := h.Command("systemctl", "start", "td-fails").Run(); err == nil {
+			t.Error("td-fails does not")
+		}
+		until(t, "its failure", func() bool {
+			d, err := m.Detail(t.Context(), "td-fails")
+			return err == nil && d.Service.Result != ""
+		})
+		reads := map[string]func(context.Context) ([]JournalLine, error){
+			"the journal": func(ctx context.Context) ([]JournalLine, error) { return m.Journal(ctx, "td-fails", 10) },
+			"what it said before it failed": func(ctx context.Context) ([]JournalLine, error) {
+				d, err := m.Detail(ctx, "td-fails")
+				return d.LastLines, err
+			},
+		}
+		said := func(l JournalLine) bool { return l.Text == "why" }
+		for name, read := range reads { // and each gives its turn back
+			for range maxReads + 1 {
+				if lines, err := read(t.Context()); err != nil || !slices.ContainsFunc(lines, said) {
+					t.Fatalf("%s: %v %v", name, lines, err)
+				}
+			}
+		}
+		for range maxReads {
+			m.reads <- struct{}{}
+		}
+		for name, read := range reads {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if _, err := read(ctx); !errors.Is(err, ErrTooMany) {
+				t.Errorf("%s: %v", name, err)
+			}
+			cancel()
+		}
+		for range maxReads {
+			<-m.reads
 		}
 	})
 	t.Run("nothing to follow", func(t *testing.T) {

@@ -64,6 +64,8 @@ type Manager struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup // acts, and what NewManager began
 
+	reads chan struct{} // holds a token for each reading of a journal that was asked for
+
 	mu          sync.Mutex
 	acting      int                                // acts that run, or are about to
 	acts        map[string]context.CancelCauseFunc // by operation, those that run
@@ -87,6 +89,7 @@ func NewManager(cfg Config) *Manager {
 	m := &Manager{
 		log: cfg.Log, logger: cfg.Logger, root: cfg.Root, commands: map[string]*command{}, running: map[*command]bool{},
 		runner: processGroup{}, acts: map[string]context.CancelCauseFunc{}, turns: map[string]*turn{}, aftermath: aftermath,
+		reads: make(chan struct{}, maxReads),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	// sd_booted(3)

@@ -142,6 +142,7 @@ const managers = {
     '无法给出 {1} 行日志；行数须为 1 至 {2}',
   'cannot follow more than %d journals at once; close some of them':
     '最多同时跟踪 {1} 个服务的日志，请关闭其中一些',
+  'too many journals are being read; try again': '正在读取的日志过多，请重试',
   'cannot follow the journal any more: topdeck is ending': '无法继续跟踪日志：topdeck 正在退出',
   'main process': '主进程',
 }
