@@ -19,7 +19,6 @@ const parts = {
   'only the first %d were looked at': '只检查了前 {1} 个',
   'only the first %d KiB are shown': '只显示前 {1} KiB',
   'the process has ended': '进程已结束',
-  'the process does not show its command line': '进程不显示其命令行',
   'cannot read the process: %w': '无法读取进程：{1~said}',
   'cannot collect: the collector has stopped': '无法采集：采集已停止',
   'cannot list processes: %w': '无法列出进程：{1~said}',
