@@ -1,5 +1,5 @@
-import { createRawSnippet, flushSync, mount, unmount } from 'svelte'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { createRawSnippet, flushSync, mount, tick, unmount } from 'svelte'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { density } from '../lib/density.svelte'
 import Table from './Table.svelte'
 
@@ -7,26 +7,82 @@ let component: object | undefined
 beforeEach(() => {
   vi.spyOn(HTMLElement.prototype, 'clientHeight', 'get').mockReturnValue(300)
 })
-afterEach(() => {
-  if (component) void unmount(component)
+afterEach(async () => {
+  if (component) await unmount(component)
   vi.restoreAllMocks()
 })
 
+/** A table of texts, and what shows others in it. */
+function table(first: string[], more: object = {}) {
+  const props = $state({
+    label: 'Log',
+    rows: first,
+    columns: [{ id: 'a', title: 'A', text: (row: string) => row }],
+    key: (row: string) => row,
+    empty: createRawSnippet(() => ({ render: () => '<p></p>' })),
+    ...more,
+  })
+  component = mount(Table<string>, { target: document.body, props })
+  flushSync()
+  return async (rows: string[]) => {
+    props.rows = rows
+    await tick()
+    await tick()
+  }
+}
+
+const elements = () => [...document.querySelectorAll<HTMLElement>('tbody tr')]
+const texts = () => elements().map((row) => row.textContent?.trim())
+
 it('a table tells which of its rows are in sight, not all that it has or draws', () => {
   const onsight = vi.fn()
-  component = mount(Table<string>, {
-    target: document.body,
-    props: {
-      label: 'Log',
-      rows: Array.from({ length: 50 }, (_, i) => `row ${i}`),
-      columns: [{ id: 'a', title: 'A', text: (row) => row }],
-      key: (row) => row,
-      empty: createRawSnippet(() => ({ render: () => '<p></p>' })),
-      onsight,
-    },
-  })
-  flushSync()
+  table(
+    Array.from({ length: 50 }, (_, i) => `row ${i}`),
+    { onsight },
+  )
   const rows = onsight.mock.lastCall?.[0] as string[]
   expect(rows[0]).toBe('row 0')
   expect(rows).toHaveLength(Math.floor((300 - 27) / density.height))
+})
+
+describe('the rows of a table', () => {
+  it('lie at their places by transforms, which shift nothing', async () => {
+    const show = table(['a', 'b', 'c'])
+    await show(['c', 'a', 'b'])
+    expect(texts()).toEqual(['c', 'a', 'b'])
+    expect(elements().map((row) => row.style.transform)).toEqual(
+      [0, 1, 2].map((at) => `translateY(${at * density.height}px)`),
+    )
+  })
+
+  it('keep their elements, and take those of rows that have left', async () => {
+    const show = table(['a', 'b', 'c'])
+    const [a, b, c] = elements()
+    await show(['c', 'x', 'a'])
+    expect(texts()).toEqual(['c', 'x', 'a'])
+    expect(elements()).toEqual([c, b, a])
+  })
+
+  it('keep the focus while they move; one that has left leaves it to the table', async () => {
+    const show = table(['a', 'b', 'c'])
+    const a = elements()[0]
+    a?.focus()
+    await show(['c', 'b', 'a'])
+    expect(document.activeElement).toBe(a)
+    expect(texts()[2]).toBe('a')
+    await show(['c', 'b', 'x'])
+    expect(document.activeElement?.getAttribute('role')).toBe('region')
+  })
+
+  it('show no tag that they do not have, whatever is clicked', async () => {
+    const tagged = new Set<string>()
+    const show = table(['a', 'b'], { tagged, ontag: vi.fn() })
+    const box = document.querySelector<HTMLInputElement>('tbody input')
+    box?.click()
+    await tick()
+    await tick()
+    expect(box?.checked).toBe(false)
+    await show(['b', 'a'])
+    expect(box?.checked).toBe(false)
+  })
 })

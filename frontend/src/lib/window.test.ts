@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { shiftOf, sightOf, windowOf } from './window'
+import { elementsOf, shiftOf, sightOf, windowOf } from './window'
 
 describe('the rows that are drawn', () => {
   it.each([
@@ -34,5 +34,26 @@ describe('the rows in sight', () => {
     ['at the end', 720, { first: 24, last: 30 }],
   ])('are those that are so as a whole: %s', (_, top, want) => {
     expect(sightOf(top, 300, 27, 30, 30)).toEqual(want)
+  })
+})
+
+describe('the elements of the rows in sight', () => {
+  const before = new Map([...'abcd'].map((key, i) => [key, i]))
+
+  it.each([
+    ['stay with rows that stay, in whatever order', 'dbca', [3, 1, 2, 0]],
+    ['pass from rows that leave to rows that come', 'xbyd', [0, 1, 2, 3]],
+    ['pass on where all are others', 'wxyz', [0, 1, 2, 3]],
+    ['are new where none is left', 'abcdef', [0, 1, 2, 3, 4, 5]],
+    ['are as many as the rows', 'd', [3]],
+  ])('%s', (_, next, expected) => {
+    const elements = elementsOf([...next], before)
+    expect([...elements.keys()].join('')).toBe(next)
+    expect([...elements.values()]).toEqual(expected)
+  })
+
+  it('are never one for two rows, after a list was short', () => {
+    const short = elementsOf([...'d'], before)
+    expect(new Set(elementsOf([...'abcd'], short).values()).size).toBe(4)
   })
 })

@@ -34,3 +34,17 @@ export function shiftOf<Row>(
   shifts.sort((a, b) => a - b)
   return shifts[shifts.length >> 1] ?? 0
 }
+
+/**
+ * Which element of the page shows which row, by numbers. A row that stays in sight keeps its element; one that comes takes
+ * that of one that has left, because other texts in an element cost a fraction of a new one.
+ */
+export function elementsOf<Key>(
+  keys: readonly Key[],
+  before: ReadonlyMap<Key, number>,
+): Map<Key, number> {
+  const wanted = new Set(keys)
+  const free = [...before].filter(([key]) => !wanted.has(key)).map(([, element]) => element)
+  let last = Math.max(-1, ...before.values())
+  return new Map(keys.map((key) => [key, before.get(key) ?? free.shift() ?? ++last]))
+}
