@@ -35,6 +35,7 @@ type route struct {
 func (s *Server) routes() []route {
 	return []route{
 		{method: fiber.MethodPost, path: setupPath, access: anybody, handle: s.setUp},
+		{method: fiber.MethodGet, path: "/entry", access: anybody, handle: s.showEntry},
 		{method: fiber.MethodPost, path: "/session", access: anybody, handle: s.signIn},
 		{method: fiber.MethodGet, path: "/session", access: forViewer, enrolling: true, handle: s.showSession},
 		{method: fiber.MethodDelete, path: "/session", access: forViewer, enrolling: true, handle: s.signOut},

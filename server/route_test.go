@@ -18,6 +18,7 @@ import (
 // been given just before; with what follows a route where that decides. What is not here is a mistake, and so is what is here only.
 var expectedRules = map[string]string{
 	"POST /setup":           "anybody",
+	"GET /entry":            "anybody",
 	"POST /session":         "anybody",
 	"GET /session":          "viewer",
 	"DELETE /session":       "viewer",

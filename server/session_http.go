@@ -212,6 +212,18 @@ func (s *Server) showSession(c *fiber.Ctx) error {
 	return c.JSON(s.sessionReply(sessionOf(c)))
 }
 
+// showEntry answers GET /entry: who is signed in, if anybody is. The app asks it when it opens, because a browser tells a refusal,
+// which GET /session answers to strangers, on its console as an error.
+func (s *Server) showEntry(c *fiber.Ctx) error {
+	session := s.sessions.find(tokenOf(c.Context()))
+	if session == nil {
+		return c.JSON(EntryReply{})
+	}
+	connectionOf(c).known.Store(true)
+	reply := s.sessionReply(session)
+	return c.JSON(EntryReply{Session: &reply})
+}
+
 // signOut answers DELETE /session.
 func (s *Server) signOut(c *fiber.Ctx) error {
 	session := sessionOf(c)

@@ -27,6 +27,9 @@ func TestSignInAndOut(t *testing.T) {
 	if session := into[SessionReply](t, b.want(200, "GET", "/session", nil)); session != want {
 		t.Errorf("GET answers %+v, want %+v", session, want)
 	}
+	if entry := into[EntryReply](t, b.want(200, "GET", "/entry", nil)); entry.Session == nil || *entry.Session != want {
+		t.Errorf("GET /entry answers %+v, want %+v", entry.Session, want)
+	}
 	token := b.cookie
 	if a := b.want(204, "DELETE", "/session", nil); len(a.body) > 0 || b.cookie != "" {
 		t.Errorf("DELETE answers %q and leaves the cookie %q", a.body, b.cookie)
@@ -34,6 +37,9 @@ func TestSignInAndOut(t *testing.T) {
 	b.cookie = token
 	if a := b.want(401, "GET", "/session", nil); a.code() != codeUnauthenticated {
 		t.Errorf("signed out, GET answers %s", a.code())
+	}
+	if entry := into[EntryReply](t, b.want(200, "GET", "/entry", nil)); entry.Session != nil {
+		t.Errorf("signed out, GET /entry answers %+v", entry.Session)
 	}
 	b.want(401, "DELETE", "/session", nil)
 	if got, want := s.operations(), []string{"user.add ann test", "session.login ann ann", "session.logout ann ann"}; !slices.Equal(got, want) {

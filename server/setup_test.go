@@ -32,7 +32,7 @@ func TestSetup(t *testing.T) {
 		t.Errorf("the token %q is short", token)
 	}
 	b := s.browser()
-	for _, request := range []string{"GET /session", "POST /session", "GET /users", "GET /sessions", "DELETE /session"} {
+	for _, request := range []string{"GET /entry", "GET /session", "POST /session", "GET /users", "GET /sessions", "DELETE /session"} {
 		method, path, _ := strings.Cut(request, " ")
 		a := b.want(503, method, path, nil)
 		if a.code() != codeUnavailable || !strings.HasPrefix(a.message(), "topdeck is not set up yet: ") {

@@ -35,6 +35,11 @@ type SessionReply struct {
 	Warning   string    `json:"warning,omitempty"`
 }
 
+// EntryReply tells whether anybody is signed in: without a session, nobody is.
+type EntryReply struct {
+	Session *SessionReply `json:"session"`
+}
+
 // SecondFactorReply answers GET /second-factor. RecoveryCodes is how many are left; Required, that the role needs one.
 type SecondFactorReply struct {
 	Active        bool       `json:"active"`

@@ -101,8 +101,9 @@ export class BusyHost {
 
   #api(path: string): object | null {
     const later = new Date(Date.now() + 3.6e6).toISOString()
-    if (path === '/session')
-      return { username: 'ada', role: 'admin', expiresAt: later, mustEnrol: false }
+    const session = { username: 'ada', role: 'admin', expiresAt: later, mustEnrol: false }
+    if (path === '/session') return session
+    if (path === '/entry') return { session }
     if (path === '/operations') return { total: 0, unseen: 0, next: '', operations: [] }
     return null
   }

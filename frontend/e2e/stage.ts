@@ -208,6 +208,7 @@ export class Stage {
       error: { code, message },
     })
     if (!world.setUp) return refuse(503, 'unavailable', 'topdeck is not set up yet')
+    if (path === '/entry') return { session: world.session }
     if (!world.session) return refuse(401, 'unauthenticated', 'sign in first')
     const unseen = world.operations.filter(({ logStatus }) => logStatus === 'new').length
     switch (path) {

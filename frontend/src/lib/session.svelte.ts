@@ -1,6 +1,6 @@
 import { asApiError } from './api'
 import type { Api, ApiError } from './api'
-import type { SessionReply } from './wire.gen'
+import type { EntryReply, SessionReply } from './wire.gen'
 
 export type Role = SessionReply['role']
 
@@ -36,14 +36,16 @@ export class Session {
   /** Asks the server who is signed in. */
   async load() {
     try {
-      this.enter(
-        await this.#api.call<SessionReply>('GET', '/session', undefined, { signingIn: true }),
-      )
+      const { session } = await this.#api.call<EntryReply>('GET', '/entry')
+      if (session) this.enter(session)
+      else {
+        this.user = null
+        this.state = 'out'
+      }
     } catch (error) {
       const failure = asApiError(error)
       this.user = null
-      if (failure.code === 'unauthenticated') this.state = 'out'
-      else if (failure.code === 'unavailable') this.state = 'empty'
+      if (failure.code === 'unavailable') this.state = 'empty'
       else {
         this.failure = failure
         this.state = 'failed'

@@ -3,17 +3,22 @@ import { ApiError } from './api'
 import type { Api } from './api'
 import { Session } from './session.svelte'
 import type { Role } from './session.svelte'
+import type { SessionReply } from './wire.gen'
 import { isPassword, isUserName, takeToken } from './setup'
 
 const call = vi.fn<(method: string, path: string, body?: object) => Promise<unknown>>()
 let session: Session
 
-const reply = (role: Role, mustEnrol = false) => ({
+const reply = (role: Role, mustEnrol = false): SessionReply => ({
   username: 'ada',
   role,
   expiresAt: '2026-03-14T10:00:00Z',
   mustEnrol,
 })
+
+/** Has the server say who is signed in. */
+const signedIn = (who: SessionReply | null) =>
+  call.mockImplementation((_, path) => Promise.resolve(path === '/entry' ? { session: who } : who))
 
 beforeEach(() => {
   call.mockReset()
@@ -22,7 +27,6 @@ beforeEach(() => {
 
 describe('a session', () => {
   it.each([
-    ['unauthenticated', 'out'],
     ['unavailable', 'empty'],
     ['unreachable', 'failed'],
     ['internal', 'failed'],
@@ -32,8 +36,14 @@ describe('a session', () => {
     expect(session.state).toBe(state)
   })
 
+  it('of nobody is out', async () => {
+    signedIn(null)
+    await session.load()
+    expect(session).toMatchObject({ state: 'out', user: null, ended: false })
+  })
+
   it('is in, until it is left', async () => {
-    call.mockResolvedValue(reply('operator'))
+    signedIn(reply('operator'))
     await session.load()
     expect(session).toMatchObject({ state: 'in', user: { username: 'ada' }, ended: false })
     await session.logout()
@@ -41,7 +51,7 @@ describe('a session', () => {
   })
 
   it('that ended by itself says so, until the next', async () => {
-    call.mockResolvedValue(reply('viewer'))
+    signedIn(reply('viewer'))
     await session.load()
     session.leave(true)
     expect(session.ended).toBe(true)
@@ -55,7 +65,7 @@ describe('a session', () => {
     ['admin', [true, true, true]],
   ] as const)('of a %s may what the role includes', async (role, may) => {
     expect(session.can('viewer')).toBe(false)
-    call.mockResolvedValue(reply(role))
+    signedIn(reply(role))
     await session.load()
     expect((['viewer', 'operator', 'admin'] as const).map((wanted) => session.can(wanted))).toEqual(
       may,
@@ -63,10 +73,10 @@ describe('a session', () => {
   })
 
   it('that can do nothing without a second factor is so until there is one, or it is left', async () => {
-    call.mockResolvedValue(reply('admin', true))
+    signedIn(reply('admin', true))
     await session.load()
     expect(session).toMatchObject({ state: 'enrolling', user: { username: 'ada' } })
-    call.mockResolvedValue(reply('admin'))
+    signedIn(reply('admin'))
     await session.load()
     expect(session.state).toBe('in')
     session.enter(reply('admin', true))
@@ -75,7 +85,7 @@ describe('a session', () => {
   })
 
   it('is begun with a code only where there is one', async () => {
-    call.mockResolvedValue(reply('admin'))
+    signedIn(reply('admin'))
     await session.login('ada', 'secret')
     await session.login('ada', 'secret', '123456')
     expect(call.mock.calls.map(([, , body]) => body)).toEqual([
@@ -85,16 +95,16 @@ describe('a session', () => {
   })
 
   it('has its warning for as long as the server tells it', async () => {
-    call.mockResolvedValueOnce({ ...reply('admin'), warning: 'kept in memory' })
+    signedIn({ ...reply('admin'), warning: 'kept in memory' })
     await session.load()
     expect(session.user?.warning).toBe('kept in memory')
-    call.mockResolvedValue(reply('admin'))
+    signedIn(reply('admin'))
     await session.keep()
     expect(session.user?.warning).toBeUndefined()
   })
 
   it('takes another role at once', async () => {
-    call.mockResolvedValue(reply('admin'))
+    signedIn(reply('admin'))
     await session.load()
     session.confirm('ada', 'viewer')
     expect(session.can('operator')).toBe(false)

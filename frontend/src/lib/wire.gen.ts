@@ -19,6 +19,10 @@ export interface SessionReply {
 	warning?: string
 }
 
+export interface EntryReply {
+	session: SessionReply | null
+}
+
 export interface SecondFactorReply {
 	active: boolean
 	required: boolean
