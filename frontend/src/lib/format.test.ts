@@ -1,5 +1,18 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { began, bytes, duration, endpoint, integer, percent, rate, relative, took } from './format'
+import {
+  began,
+  bytes,
+  clock,
+  dateTime,
+  duration,
+  endpoint,
+  hour,
+  integer,
+  percent,
+  rate,
+  relative,
+  took,
+} from './format'
 import { i18n } from './i18n.svelte'
 
 afterEach(() => (i18n.language = 'en'))
@@ -43,6 +56,14 @@ describe('durations', () => {
 })
 
 describe('times', () => {
+  it.each(['en', 'zh'] as const)('begin a day with the hour 0: %s', (language) => {
+    i18n.language = language
+    const midnight = new Date(2026, 2, 14, 0, 0, 5)
+    expect(clock(midnight)).toBe('00:00:05')
+    expect(hour(midnight)).toBe('00:00')
+    expect(dateTime(midnight.toISOString())).toMatch(/ 00:00:05$/)
+  })
+
   const now = Date.parse('2026-03-14T09:26:53.589Z')
 
   it.each([
@@ -64,7 +85,12 @@ describe('times', () => {
 })
 
 describe('numbers', () => {
-  it('are grouped as the language does', () => expect(integer(20_000)).toBe('20,000'))
+  it.each([
+    [0, '0'],
+    [999, '999'],
+    [20_000, '20,000'],
+    [1_234_567, '1,234,567'],
+  ])('%d is written %s', (n, text) => expect(integer(n)).toBe(text))
   it('of percent have one digit after the point', () => expect(percent(12.34)).toBe('12.3'))
 })
 

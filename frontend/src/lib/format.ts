@@ -34,8 +34,9 @@ function once<T>(key: string, make: (locale: string) => T): T {
   return formatter
 }
 
+/** A whole number, grouped as both languages do. */
 export function integer(n: number): string {
-  return once('integer', (locale) => new Intl.NumberFormat(locale)).format(n)
+  return `${n}`.replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
 /** A span of time by its two largest units: 3d 4h, 5m 12s, 0s. */
@@ -67,7 +68,11 @@ export function dateTime(iso: string): string {
   return once(
     'dateTime',
     (locale) =>
-      new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium', hour12: false }),
+      new Intl.DateTimeFormat(locale, {
+        dateStyle: 'medium',
+        timeStyle: 'medium',
+        hourCycle: 'h23',
+      }),
   ).format(new Date(iso))
 }
 
@@ -80,19 +85,15 @@ export function zone(iso: string): string {
   )
 }
 
+const twoDigits = (n: number) => `${n}`.padStart(2, '0')
+
 export function clock(at: Date): string {
-  return once(
-    'clock',
-    (locale) => new Intl.DateTimeFormat(locale, { timeStyle: 'medium', hour12: false }),
-  ).format(at)
+  return `${hour(at)}:${twoDigits(at.getSeconds())}`
 }
 
 /** The time without its seconds. */
 export function hour(at: Date): string {
-  return once(
-    'hour',
-    (locale) => new Intl.DateTimeFormat(locale, { timeStyle: 'short', hour12: false }),
-  ).format(at)
+  return `${twoDigits(at.getHours())}:${twoDigits(at.getMinutes())}`
 }
 
 /** When something began, as short as it can be told: the time if it was today, else the day. */
