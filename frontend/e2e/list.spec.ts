@@ -71,6 +71,32 @@ describe('a list that holds still', () => {
     expect(param(page, 'freeze')).toBeNull()
   })
 
+  it.each([
+    ['table', {}],
+    ['list on a phone', phone],
+  ])('shifts nothing in the page while rows change their places: a %s', async (_, options) => {
+    const { page, stage } = await staged('/processes', { processes }, options)
+    await page.getByText('worker-0', { exact: true }).waitFor()
+    await page.evaluate(() => {
+      const shifts: number[] = []
+      Object.assign(window, { shifts })
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries())
+          shifts.push((entry as PerformanceEntry & { value: number }).value)
+      }).observe({ type: 'layout-shift' })
+    })
+    const top = () => page.getByText(/^worker-\d+$/).allInnerTexts()
+    stage.push('processes', [{ ...processes[12], cpuPercent: 99 }])
+    await expect.poll(async () => (await top())[0]).toBe('worker-12')
+    // Shifts are told with the frame after the one that they are in.
+    const shifts = await page.evaluate(async () => {
+      for (let i = 0; i < 3; i++) await new Promise((resolve) => requestAnimationFrame(resolve))
+      await new Promise((resolve) => setTimeout(resolve, 0))
+      return (window as unknown as { shifts: number[] }).shifts
+    })
+    expect(shifts.reduce((sum, shift) => sum + shift, 0)).toBeLessThan(0.005)
+  })
+
   it('is frozen still after a reload', async () => {
     const { page, stage } = await staged('/processes?freeze=1')
     await rowOf(page, 'worker-0').waitFor()

@@ -74,6 +74,29 @@ describe('a server without accounts', () => {
 })
 
 describe('signing in', () => {
+  it('asks for nothing that is refused', async () => {
+    const page = await pages.open()
+    const answers: string[] = []
+    page.on('response', (answer) => answers.push(`${answer.status()} ${answer.url()}`))
+    await page.goto(server.url)
+    await page.getByLabel('User name').waitFor()
+    expect(answers).toContain(`200 ${server.url}/api/v1/entry`)
+    expect(answers.filter((answer) => !answer.startsWith('200 '))).toEqual([])
+  })
+
+  it('counts in another tab, until the session ends', async () => {
+    const page = await pages.open()
+    await server.signIn(page.context())
+    await page.goto(server.url)
+    await page.getByText('Live', { exact: true }).waitFor()
+    const other = await page.context().newPage()
+    await other.goto(server.url)
+    await other.getByText('Live', { exact: true }).waitFor()
+    await page.context().clearCookies()
+    await other.reload()
+    await other.getByLabel('User name').waitFor()
+  })
+
   it('refuses a wrong password in words, and clears it', async () => {
     const page = await pages.open()
     await page.goto(server.url)
