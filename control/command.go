@@ -194,7 +194,7 @@ func (c *command) run(ctx context.Context, how runner, what order, timeout time.
 	case ctx.Err() != nil:
 		o.RetStatus, o.Message = Interrupted, name+" was ended, because topdeck ends"
 	case limited.Err() != nil:
-		o.Message = fmt.Sprintf("%s took more than %v and was ended", name, timeout)
+		o.Message = fmt.Sprintf("%s took more than %s and was ended", name, inWords(timeout))
 	default:
 		o.Message = fmt.Sprintf("cannot run %s: %v", name, err)
 		return o

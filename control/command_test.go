@@ -166,7 +166,7 @@ func TestACommandIsEndedWithAllThatItStarted(t *testing.T) {
 		message string
 	}{
 		{"canceled", 0, func(m *Manager, op Operation) error { return m.Cancel(bob, op.ID) }, Failed, "sh was canceled by bob"},
-		{"too long", time.Second, func(m *Manager, op Operation) error { return nil }, Failed, "sh took more than 1s and was ended"},
+		{"too long", time.Second, func(m *Manager, op Operation) error { return nil }, Failed, "sh took more than 1 second and was ended"},
 		{"topdeck ends", 0, func(m *Manager, op Operation) error { m.Close(); return nil }, Interrupted, "sh was ended, because topdeck ends"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

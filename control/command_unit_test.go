@@ -86,7 +86,7 @@ func TestCommandsAsUnits(t *testing.T) {
 		message string
 	}{
 		{"canceled", 0, func(op Operation) error { return m.Cancel(bob, op.ID) }, "sh was canceled by bob"},
-		{"too long", 2 * time.Second, func(Operation) error { return nil }, "sh took more than 2s and was ended"},
+		{"too long", 2 * time.Second, func(Operation) error { return nil }, "sh took more than 2 seconds and was ended"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			op := must[Operation](t)(m.RunCommand(ann, "sh /td/daemon", test.timeout))

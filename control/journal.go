@@ -198,7 +198,7 @@ func parseJournalLine(b []byte) (JournalLine, bool) {
 	if err != nil {
 		return JournalLine{}, false
 	}
-	l := JournalLine{Time: time.UnixMicro(micros).UTC(), Priority: 6, Text: shorten(journalText(raw.Message), maxTarget)}
+	l := JournalLine{Time: time.UnixMicro(micros).UTC(), Priority: 6, Text: shorten(plain(journalText(raw.Message)), maxTarget)}
 	if n, err := strconv.Atoi(journalText(raw.Priority)); err == nil {
 		l.Priority = n
 	}

@@ -140,14 +140,14 @@ func (r *reader) flag() bool {
 	return b == 1
 }
 
-// oneLine makes any text fit into one line of at most limit bytes: what cannot be printed becomes a space.
+// oneLine makes any text fit into one line of at most limit bytes: escape sequences go, what cannot be printed becomes a space.
 func oneLine(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
 			return ' '
 		}
 		return r
-	}, shorten(s, limit))
+	}, shorten(plain(s), limit))
 	return strings.TrimSpace(s)
 }
 

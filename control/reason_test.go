@@ -46,7 +46,7 @@ Examine the log output.`, `LOG:  could not bind IPv4 address "127.0.0.1": Addres
     import flsk
 ModuleNotFoundError: No module named 'flsk'`, "ModuleNotFoundError: No module named 'flsk'"},
 		{"what was said long ago", "no such file or directory\n" + strings.Repeat("x\n", tellingLines) + "y", "y"},
-		{"what is not for a terminal", "cannot open \x1b[31mit", "cannot open  [31mit"},
+		{"what is not for a terminal", "cannot open \x1b[31mit", "cannot open it"},
 	} {
 		if got := telling(strings.Split(test.output, "\n")); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)

@@ -111,7 +111,7 @@ func (s *sysv) act(ctx context.Context, id, action string) Outcome {
 	case ctx.Err() != nil:
 		return interrupted(ctx)
 	case limited.Err() != nil:
-		return Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s took more than %v and was ended", id, action, scriptTimeout), Detail: out.String()}
+		return Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s took more than %s and was ended", id, action, inWords(scriptTimeout)), Detail: out.String()}
 	case cmd.ProcessState == nil:
 		return Outcome{RetStatus: Failed, Message: fmt.Sprintf("cannot %s %s: %v", action, id, err)}
 	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
@@ -202,4 +202,5 @@ func (o *boundedBuffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (o *boundedBuffer) String() string { return o.b.String() }
+// String is what was kept, without escape sequences.
+func (o *boundedBuffer) String() string { return plain(o.b.String()) }

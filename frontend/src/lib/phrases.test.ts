@@ -55,6 +55,9 @@ describe('the Chinese forms', () => {
 
 describe('what the server says', () => {
   it.each([
+    ['sleep took more than 1 minute and was ended', 'sleep 超过 1 分钟，已被结束'],
+    ['sleep took more than 90 seconds and was ended', 'sleep 超过 90 秒，已被结束'],
+    ['sleep took more than 1m0s and was ended', 'sleep 超过 1 分钟，已被结束'],
     [
       'web.service: start failed: a process failed, exit status 7: bind: address in use: 80',
       'web.service：启动失败：进程失败，退出码 7：bind: address in use: 80',

@@ -81,7 +81,7 @@ const acting = {
   '%s: the connection to systemd was lost during the %s, and how it ended is not known%s':
     '{1:w}：{2:act}期间与 systemd 的连接中断，结果未知{3~state|nothing}',
   '%s: %s failed, %s': '{1:w}：{2:act}失败，{3:end}{4~ends|nothing}',
-  '%s: %s took more than %v and was ended': '{1:w}：{2:act}超过 {3:w}，已被结束',
+  '%s: %s took more than %s and was ended': '{1:w}：{2:act}超过 {3:span}，已被结束',
   '%s: %s was canceled by %s, and its script ended':
     '{1:w}：{2:act}已被 {3:w} 取消，其脚本已被结束',
   '%s: %s was canceled by %s%s; what was begun is not undone':
@@ -152,7 +152,7 @@ const commands = {
   '%s failed, %s': '{1:w} 失败，{2:end}{3~ends|nothing}',
   '%s was canceled by %s': '{1:w} 已被 {2:w} 取消',
   '%s was ended, because topdeck ends': '{1:w} 已被结束，因为 topdeck 正在退出{2~further|nothing}',
-  '%s took more than %v and was ended': '{1:w} 超过 {2:w}，已被结束{3~further|nothing}',
+  '%s took more than %s and was ended': '{1:w} 超过 {2:span}，已被结束{3~further|nothing}',
   'ended with exit status %d': '已结束，退出码 {1}',
   'cannot run %s: %s': '无法执行 {1:w}：{2~said}',
   'it is no program: nobody may execute it': '它不是可执行的程序',
