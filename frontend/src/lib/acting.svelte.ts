@@ -145,7 +145,8 @@ export class Acting {
 
   /** Ends what runs: a command with all that it started, a service's script, or systemd's job for it. */
   async cancel({ id, target, logType }: Operation) {
-    const what = `${i18n.t.acts.cancel}: ${i18n.t.logTypes[logType] ?? logType}: ${target}`
+    const { acts, colon, logTypes } = i18n.t
+    const what = [acts.cancel, logTypes[logType] ?? logType, target].join(colon)
     const act: Act = { logType: '', target, what }
     await this.#tried(act, () =>
       this.#api.call('POST', `/operations/${encodeURIComponent(id)}/cancel`, {}),
@@ -253,7 +254,7 @@ export class Acting {
 /** A record's log type may be what is asked for already. */
 function wordsOf({ logType, what }: Act): string {
   const words = i18n.t.logTypes[logType]
-  return words ? `${words}: ${what}` : what
+  return words ? words + i18n.t.colon + what : what
 }
 
 /** The longest target that a log holds as it was, in bytes. */

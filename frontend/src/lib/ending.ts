@@ -42,7 +42,7 @@ export function shortReason({ result, exitCode, signal }: Service): string {
 export function fullReason({ result, exitCode, signal }: Service): string {
   const why = i18n.t.ending.results[result] ?? result
   const how = exitCode !== null ? exitText(exitCode) : signal ? signalText(signal) : ''
-  return [why, how].filter((part) => part !== '').join(': ')
+  return [why, how].filter((part) => part !== '').join(i18n.t.colon)
 }
 
 /** How a process ended, as far as there is room on its row. */

@@ -20,7 +20,7 @@ export interface Told {
 export function titleOf({ logType, target }: Operation): string {
   const words = i18n.t.logTypes[logType] ?? logType
   // Which process it is, the message tells better than pid:startTime.
-  return logType.startsWith('process.') ? words : `${words}: ${target}`
+  return logType.startsWith('process.') ? words : words + i18n.t.colon + target
 }
 
 /** What the type and the outcome of a record say already, at the start of its message or as all of it. */

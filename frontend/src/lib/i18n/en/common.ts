@@ -1,6 +1,8 @@
 import type { ErrorCode } from '../../api'
 
 export const common = {
+  /** Between what something is of and it. */
+  colon: ': ',
   skip: 'Skip to content',
   loading: 'Loading …',
   close: 'Close',

@@ -8,6 +8,8 @@ export const log = {
     searching: (back: string) => (back ? `Searched back to ${back} …` : 'Searching …'),
     notSearched: (back: string) =>
       back ? `Searched back to ${back}. What is older was not searched.` : 'Not all was searched.',
+    asked: (q: string) => `Messages are kept in English. Searched for ${q}`,
+    kept: 'Messages are kept in English, and these words searched for as they are.',
     stopSearch: 'Stop',
     goOn: 'Search on',
     noneYet: 'Nothing found so far.',
@@ -15,7 +17,7 @@ export const log = {
     activity: {
       title: 'Last 24 hours',
       sum: (acts: string) => (acts === '1' ? '1 act' : `${acts} acts`),
-      failed: (n: string) => `${n} of them failed`,
+      failed: (n: string) => `, ${n} of them failed`,
       counts: (acts: string, other: string, failed: string) =>
         `${acts} ${acts === '1' ? 'act' : 'acts'}, ${failed} of them failed; ${other} other ${other === '1' ? 'record' : 'records'}`,
     },

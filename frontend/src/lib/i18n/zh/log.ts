@@ -9,6 +9,8 @@ export const log: typeof en = {
     searching: (back: string) => (back ? `已搜索至 ${back} …` : '正在搜索 …'),
     notSearched: (back: string) =>
       back ? `已搜索至 ${back}。更早的记录尚未搜索。` : '尚未搜索全部记录。',
+    asked: (q) => `消息以英文保存，实际搜索：${q}`,
+    kept: '消息以英文保存，此处按原样搜索；可改用英文，或使用筛选。',
     stopSearch: '停止',
     goOn: '继续搜索',
     noneYet: '目前尚未找到。',
@@ -16,7 +18,7 @@ export const log: typeof en = {
     activity: {
       title: '最近 24 小时',
       sum: (acts) => `${acts} 次操作`,
-      failed: (n) => `其中 ${n} 次失败`,
+      failed: (n) => `，其中 ${n} 次失败`,
       counts: (acts, other, failed) =>
         `${acts} 次操作，其中 ${failed} 次失败；另有 ${other} 条其他记录`,
     },
@@ -64,7 +66,7 @@ export const log: typeof en = {
     'session.revoke': '结束会话',
     'log.export': '导出日志',
     'data.backup': '备份数据',
-    'data.restore': '恢复数据自',
+    'data.restore': '恢复数据',
     'user.add': '添加用户',
     'user.role': '修改角色',
     'user.password': '修改密码',
