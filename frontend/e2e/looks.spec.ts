@@ -321,6 +321,19 @@ describe('states', () => {
     expect(await page.getByRole('button', { name: 'Reload' }).count()).toBe(0)
   })
 
+  it.each(['light', 'dark'] as const)(
+    'a session that has ended is told, in %s colours too, and where one was is kept',
+    async (colorScheme) => {
+      const { page, stage } = await staged('/processes?q=nginx', {}, { colorScheme })
+      await page.getByText('Live', { exact: true }).waitFor()
+      stage.world.session = null
+      await stage.hangUp(4001)
+      await page.getByText('Your session has ended.').waitFor()
+      expect(await axe(page)).toEqual([])
+      expect(new URL(page.url()).search).toBe('?q=nginx')
+    },
+  )
+
   it('a failure is read out, says why, and stays until it is closed', async () => {
     const { page, stage } = await staged('/services')
     await page.getByText('Live', { exact: true }).waitFor()

@@ -93,8 +93,8 @@ export class Stage {
     await this.#socket?.close({ code: 1001 })
   }
 
-  async hangUp() {
-    await this.#socket?.close({ code: 1011 })
+  async hangUp(code = 1011) {
+    await this.#socket?.close({ code })
   }
 
   #send(message: object) {
