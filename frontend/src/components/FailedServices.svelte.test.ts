@@ -28,8 +28,13 @@ beforeEach(async () => {
 afterEach(() => void unmount(component))
 
 it('names the services that have failed, and leads to them', () => {
-  expect(text()).toBe('2 failed services: db.service, web.service')
-  expect(document.querySelector('a')?.getAttribute('href')).toBe('/services?q=state:failed')
+  expect(text()).toBe('2 failed services db.service, web.service')
+  const ways = Array.from(document.querySelectorAll('a'), (a) => a.getAttribute('href'))
+  expect(ways).toEqual([
+    '/services?q=state:failed',
+    '/services?open=db.service',
+    '/services?open=web.service',
+  ])
 })
 
 it('asks again after an act, and is not there when none has failed', async () => {

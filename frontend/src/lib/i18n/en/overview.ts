@@ -1,7 +1,7 @@
 export const overview = {
   overview: {
     up: (age: string) => `up ${age}`,
-    failedServices: (n: number) => (n === 1 ? '1 failed service:' : `${n} failed services:`),
+    failedServices: (n: number) => (n === 1 ? '1 failed service' : `${n} failed services`),
     nothing: 'None.',
     cores: (n: number) => (n === 1 ? '1 core' : `${n} cores`),
     busiest: (core: number, share: string) => `busiest ${core}: ${share}`,

@@ -3,7 +3,7 @@ import type { overview as en } from '../en/overview'
 export const overview: typeof en = {
   overview: {
     up: (age) => `已运行 ${age}`,
-    failedServices: (n: number) => `${n} 个服务已失败：`,
+    failedServices: (n: number) => `${n} 个服务已失败`,
     nothing: '无。',
     cores: (n) => `${n} 个核心`,
     busiest: (core, share) => `最忙 ${core}：${share}`,
