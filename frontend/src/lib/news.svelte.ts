@@ -58,7 +58,7 @@ export class News {
 
   /** A record that is new or changed. */
   tell(operation: Operation) {
-    const known = this.#of(operation) ?? this.#awaited(operation)
+    const known = this.#of(operation) ?? this.#awaited(operation) ?? this.#belied(operation)
     if (known) this.#asked.delete(known.key)
     this.#put({ key: known?.key ?? operation.id, what: '', operation, refusal: null })
   }
@@ -104,6 +104,14 @@ export class News {
 
   #of({ id }: Operation): Notice | undefined {
     return this.notices.find(({ operation }) => operation?.id === id)
+  }
+
+  /** The notice that an act on a service had succeeded, where this tells that the service failed a moment later. */
+  #belied({ logType, target }: Operation): Notice | undefined {
+    if (logType !== 'service.failed') return undefined
+    return this.notices.findLast(
+      ({ operation }) => operation?.target === target && operation.retStatus === 'succeeded',
+    )
   }
 
   /** The notice of a request that this is the record of, where that came before the answer. */

@@ -46,6 +46,16 @@ describe('an act that was asked for', () => {
     },
   )
 
+  it('is the same notice where its service fails a moment later', () => {
+    news.tell(record(6, { target: 'db.service', retStatus: 'succeeded' }))
+    const key = ask()
+    news.began(record(7), key)
+    news.tell(record(7, { retStatus: 'succeeded' }))
+    news.tell(record(8, { logType: 'service.failed', retStatus: 'failed' }))
+    expect(statuses()).toEqual(['succeeded', 'failed'])
+    expect(news.notices[1]).toMatchObject({ key, operation: { id: '8' } })
+  })
+
   it('is not taken for another one', () => {
     ask()
     news.tell(record(7, { logType: 'service.stop' }))
