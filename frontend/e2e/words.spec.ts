@@ -43,13 +43,18 @@ const whole = (page: Page, text: string) =>
 
 describe('what the server says', () => {
   it.each([
-    ['en-GB', 'a process failed, exit status 1: bind() failed: in use'],
-    ['zh-CN', '进程失败，退出码 1：bind() failed: in use'],
-  ])('why something failed is on its row of the log, in %s', async (locale, reason) => {
-    const { page } = await staged('/log', { operations: [failed] }, { locale, ...wide })
-    await page.getByText(reason, { exact: true }).waitFor()
-    expect(await whole(page, reason)).toBe(true)
-  })
+    ['a table', 'en-GB', 'a process failed, exit status 1: bind() failed: in use', wide],
+    ['a table', 'zh-CN', '进程失败，退出码 1：bind() failed: in use', wide],
+    ['a phone', 'en-GB', 'a process failed, exit status 1: bind() failed: in use', phone],
+    ['a phone', 'zh-CN', '进程失败，退出码 1：bind() failed: in use', phone],
+  ])(
+    'why something failed is on its row of the log, on %s in %s',
+    async (_, locale, reason, on) => {
+      const { page } = await staged('/log', { operations: [failed] }, { locale, ...on })
+      await page.getByText(reason).first().waitFor()
+      expect(await whole(page, reason)).toBe(true)
+    },
+  )
 
   it('is Chinese in toasts and notes, but for what programs wrote', async () => {
     const errors = { owners: 'cannot list processes: permission denied', cpu: 'of the moon' }
@@ -57,7 +62,62 @@ describe('what the server says', () => {
     await page.getByText('无法列出进程：权限不够').waitFor()
     await page.getByText('of the moon').waitFor()
     stage.tell({ ...failed, actor: 'ada', logStatus: 'new' }, 1)
-    await page.getByText('进程失败，退出码 1：bind() failed: in use').waitFor()
+    await page.getByText('进程失败，退出码 1：bind() failed: in use').first().waitFor()
+  })
+})
+
+describe('a search of the log in Chinese', () => {
+  it.each([
+    ['what it has words for, is for those that are kept', '进程失败', '"a process failed"'],
+    ['a type of record, is for that type', '-启动服务', '-logType:service.start'],
+    ['other words, is for them', '数据库', '数据库'],
+  ])('for %s, and says so', async (_, words, wanted) => {
+    const asked = new Set<string | null>()
+    const answer: World['answer'] = (route, path) => {
+      if (path === '/operations') asked.add(new URL(route.request().url()).searchParams.get('q'))
+      return Promise.resolve(false)
+    }
+    const { page } = await staged('/log', { answer }, { locale: 'zh-CN', ...wide })
+    await page.getByRole('cell', { name: '登录', exact: true }).first().waitFor()
+    await page.getByRole('searchbox').fill(words)
+    const said = wanted === words ? '此处按原样搜索' : `实际搜索：${wanted}`
+    await page.getByText(said).waitFor()
+    await expect.poll(() => asked.has(wanted)).toBe(true)
+    expect(new URL(page.url()).searchParams.get('q')).toBe(words)
+    expect(asked.has(words)).toBe(wanted === words)
+  })
+})
+
+describe('a page', () => {
+  it('what cannot be had is not said to be loading, and can be asked for again', async () => {
+    let away = true
+    const { page } = await staged('/account', {
+      answer: async (route, path) => {
+        if (path !== '/sessions' || !away) return false
+        await route.fulfill({
+          status: 503,
+          json: { error: { code: 'unavailable', message: 'cannot read the sessions' } },
+        })
+        return true
+      },
+    })
+    await page.getByText('Cannot read the sessions.').waitFor()
+    expect(await page.getByText('Loading …').count()).toBe(0)
+    expect(await axe(page)).toEqual([])
+    away = false
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await page.getByText('203.0.113.7').waitFor()
+    expect(await page.getByText('Cannot read the sessions.').count()).toBe(0)
+  })
+})
+
+describe('on a small screen', () => {
+  it.each(['en-GB', 'zh-CN'])('all that one does with a user is there, in %s', async (locale) => {
+    const viewport = { width: 1024, height: 768 }
+    const { page } = await staged('/users', {}, { locale, viewport })
+    const remove = page.getByRole('button', { name: /^(Remove |删除 )grace$/ })
+    const box = await remove.boundingBox()
+    expect((box?.x ?? 1024) + (box?.width ?? 0)).toBeLessThan(1008)
   })
 })
 

@@ -39,6 +39,17 @@ class I18n {
     return this.#phrasebook?.say(message) ?? message
   }
 
+  /** A query of the log as the server is to be asked: it keeps its own words. */
+  ask(query: string): string {
+    if (this.#language === 'en') return query
+    const { logTypes, retStatus } = this.t
+    const names = new Map([
+      ...Object.entries(retStatus).map(([id, name]) => [name, `retStatus:${id}`] as const),
+      ...Object.entries(logTypes).map(([id, name]) => [name, `logType:${id}`] as const),
+    ])
+    return this.#phrasebook?.ask(query, names) ?? query
+  }
+
   get language(): Language {
     return this.#language
   }

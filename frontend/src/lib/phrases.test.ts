@@ -181,3 +181,18 @@ describe('in the app', () => {
       detail: '',
     }))
 })
+
+describe('a search in Chinese', () => {
+  const names = new Map([['失败', 'retStatus:failed']])
+  it.each([
+    ['a whole message', '用户名或密码错误', '"wrong user name or password"'],
+    ['what stands beside a value', '退出码', '"exit status"'],
+    ['one that does not want it', '-进程失败 nginx', '-"a process failed" nginx'],
+    ['in quotes', '"被另一个任务取消"', '"was canceled by another job"'],
+    ['a name of the catalogue', '失败 actor:ada', 'retStatus:failed actor:ada'],
+    ['what nothing is called', '数据库 target:备份', '数据库 target:备份'],
+    ['no Chinese', 'failed "exit status 3" duration>5', 'failed "exit status 3" duration>5'],
+  ])('asks for %s in the words that are kept', (_, query, asked) =>
+    expect(book.ask(query, names)).toBe(asked),
+  )
+})

@@ -31,6 +31,9 @@ const verb = /%(?:\[\d+\])?[-+# 0-9.]*([a-zA-Z])/
 const kindOfVerb: Record<string, string> = { d: 'number', q: 'quoted' }
 /** A form that is a message, and no mere part of one. */
 const begins = /^[^ ,:;]/
+const punctuation = /^[\s：；，。（）:;,()]+|[\s：；，。（）:;,()]+$/g
+/** A term of a query: - before it, and the text that it looks for. */
+const term = /(?<=^|\s)(-?)("(?:[^"\\]|\\.)*"|\S+)/g
 const blank = /\{(\d+)(?:([:~])([\w|]+))?\}/g
 
 const kinds: Record<string, string> = {
@@ -49,6 +52,7 @@ const remembered = 1_000
 export class Phrasebook {
   #phrases: Phrases
   #rules = new Map<string, Rule[]>()
+  #fixed = new Map<string, string>()
   /** What was read of late: a list shows the same again and again. */
   #read = new Map<string, string | null>()
 
@@ -66,12 +70,42 @@ export class Phrasebook {
     return said
   }
 
+  /**
+   * A query with what it looks for in the server's words, where that is all of a form, or all that stands between two of its
+   * values; names has more such words, each with the term that asks for it.
+   */
+  ask(query: string, names: ReadonlyMap<string, string>): string {
+    return query.replace(term, (whole, not: string, text: string) => {
+      const words = text.replace(/^"(.*)"$/, '$1')
+      const form = this.#parts.get(words)
+      const found = names.get(words) ?? (form && (/\W/.test(form) ? JSON.stringify(form) : form))
+      return found ? not + found : whole
+    })
+  }
+
   /** The forms that could not be read in one way only; for the tests. */
   unclear(): string[] {
     const rules = Object.keys(this.#phrases).flatMap((group) => this.#of(group))
     return rules
       .filter(({ holes }) => holes.filter(({ kind, any }) => any || kind === 'text').length > 1)
       .map(({ words }) => words)
+  }
+
+  /** What is fixed in the other words, and what it is in the server's. */
+  get #parts(): Map<string, string> {
+    if (this.#fixed.size > 0) return this.#fixed
+    for (const [form, words] of Object.values(this.#phrases).flatMap(Object.entries<string>)) {
+      const { fixed } = parse(form, words)
+      const others = words.split(/\{\d+(?:[:~][\w|]+)?\}/)
+      const order = Array.from(words.matchAll(blank), ([, number]) => Number(number))
+      if (order.some((number, at) => number !== at + 1)) continue
+      for (const [at, other] of others.entries()) {
+        const key = other.replace(punctuation, '')
+        const text = fixed[at]?.replace(punctuation, '')
+        if (key && text && !this.#fixed.has(key)) this.#fixed.set(key, text)
+      }
+    }
+    return this.#fixed
   }
 
   #of(group: string): Rule[] {

@@ -19,7 +19,7 @@ const hint = {
 const access = {
   'sign in first': '请先登录',
   'username and password are needed': '需要用户名和密码',
-  'the user name or the password is wrong': '用户名或密码错误',
+  'the user name or the password is wrong': '用户名或密码不正确',
   'wrong user name or password': '用户名或密码错误',
   'password is needed': '需要密码',
   'the password is wrong': '密码错误',
