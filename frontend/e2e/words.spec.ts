@@ -38,7 +38,7 @@ const whole = (page: Page, text: string) =>
     .first()
     .evaluate((element) => {
       const box = element.closest('td') ?? element
-      return box.scrollWidth <= box.clientWidth
+      return box.scrollWidth <= box.clientWidth && box.scrollHeight <= box.clientHeight + 1
     })
 
 describe('what the server says', () => {
