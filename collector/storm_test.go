@@ -112,7 +112,7 @@ func TestForkStorm(t *testing.T) {
 		}
 	}
 	lasted := ended.Sub(began)
-	t.Logf("%d processes asleep, %d forks in %v (%d a second), %d samples: %d ends told, said: %q; memory from %d to %d MiB; right again %v after the end",
+	t.Logf("row 14: %d processes asleep, %d forks in %v (%d a second), %d samples: %d ends told, and of the others %q; memory from %d to at most %d MiB; right again %v after the end",
 		n, made, lasted.Round(time.Millisecond), int64(made)*int64(time.Second)/int64(lasted), counted, told, troubled, before>>20, most>>20,
 		right.Sub(ended).Round(time.Millisecond))
 }

@@ -22,9 +22,9 @@ int main(int argc, char **argv) {
 			usleep(500);
 			continue;
 		}
-		pid_t pid = fork();
+		pid_t pid = vfork(); // nothing to copy for one that ends at once, so that the processors are left to who watches
 		if (pid < 0) {
-			perror("storm: fork");
+			perror("storm: vfork");
 			return 1;
 		}
 		if (pid == 0)
