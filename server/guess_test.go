@@ -1,14 +1,11 @@
 package server
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -39,82 +36,6 @@ func (s *testServer) tryFrom(c *http.Client, name, password, cookie string) (int
 		kept = append(kept, one.Name+"="+one.Value)
 	}
 	return response.StatusCode, strings.Join(kept, "; ")
-}
-
-// TestGuessingLocksNobodyOut has many guess at once, with the real hash, while the owner signs in: from an address of their own, and
-// from the guessers' with the cookie of a device that signed in before.
-func TestGuessingLocksNobodyOut(t *testing.T) {
-	s := startServer(t, func(c *Config) { c.hashCost = fullCost })
-	s.addUser("ann", Admin)
-	_, cookies := s.tryFrom(from("127.0.0.9"), "ann", testPassword, "")
-	_, device, known := strings.Cut(cookies, s.cookieName()+deviceCookie+"=")
-	if !known {
-		t.Fatalf("no device cookie among %q", cookies)
-	}
-	device = s.cookieName() + deviceCookie + "=" + device
-
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	var guessers sync.WaitGroup
-	var guesses, most atomic.Int64
-	rate := time.Second / 1000
-	ticker := time.NewTicker(rate)
-	defer ticker.Stop()
-	for i := range 32 { // most guess from one address, some from others
-		address := "127.0.0.9"
-		if i%4 == 0 {
-			address = fmt.Sprintf("127.0.1.%d", i+1)
-		}
-		c := from(address)
-		guessers.Go(func() {
-			defer c.CloseIdleConnections()
-			for n := 0; ; n++ {
-				select {
-				case <-ctx.Done():
-					return
-				case <-ticker.C:
-				}
-				name := "ann"
-				if n%3 == 0 {
-					name = fmt.Sprintf("user%d", n)
-				}
-				if status, _ := s.tryFrom(c, name, "wrong horse battery", ""); status == 200 {
-					t.Error("a wrong password was taken")
-				}
-				guesses.Add(1)
-				s.accounts.hasher.line.mu.Lock()
-				most.Store(max(most.Load(), int64(s.accounts.hasher.line.running)))
-				s.accounts.hasher.line.mu.Unlock()
-			}
-		})
-	}
-	s.wait("the guessing has begun to be slowed", func() bool { return guesses.Load() > 100 })
-	signIns, longest := 0, time.Duration(0)
-	for began := time.Now(); signIns == 0 || time.Since(began) < time.Duration(often(2, 60))*time.Second; signIns++ {
-		for what, how := range map[string]struct{ address, cookie string }{
-			"from elsewhere": {fmt.Sprintf("127.0.2.%d", signIns%250+1), ""}, "with the cookie of a known device": {"127.0.0.9", device},
-		} {
-			c := from(how.address)
-			start, status := time.Now(), 0
-			for status != 200 && time.Since(start) < time.Minute {
-				if status, _ = s.tryFrom(c, "ann", testPassword, how.cookie); status != 200 {
-					time.Sleep(100 * time.Millisecond)
-				}
-			}
-			c.CloseIdleConnections()
-			if status != 200 {
-				t.Fatalf("%s: the owner is locked out: %d", what, status)
-			}
-			longest = max(longest, time.Since(start))
-		}
-	}
-	cancel()
-	guessers.Wait()
-	if most.Load() > hashesAtOnce+1 {
-		t.Errorf("%d hashes at once", most.Load())
-	}
-	t.Logf("%d guesses refused, %d hashes made, at most %d at once; the owner signed in %d times, the longest took %v",
-		guesses.Load(), s.accounts.hasher.made.Load(), most.Load(), 2*signIns, longest.Round(time.Millisecond))
 }
 
 func TestDevices(t *testing.T) {
