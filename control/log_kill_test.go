@@ -118,7 +118,8 @@ func holds(t *testing.T, path string, said map[string]RetStatus) {
 func TestNothingIsLostByAKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	said := map[string]RetStatus{}
-	for range rounds(15, 500) {
+	kills := rounds(15, 500)
+	for range kills {
 		w := startWriter(t, path, said)
 		if !w.listen(20 + rand.N(200)) {
 			t.Fatal("it ended by itself")
@@ -129,6 +130,7 @@ func TestNothingIsLostByAKill(t *testing.T) {
 		w.cmd.Wait()
 	}
 	holds(t, path, said)
+	t.Logf("row 7: kill -9 of a writer × %d: of %d acknowledged records none is missing, and the chain is whole", kills, len(said))
 }
 
 // TestACopyHoldsWhatWasAcknowledged copies the file of a log that is being written, as it is at some instant: what a machine
@@ -137,7 +139,8 @@ func TestACopyHoldsWhatWasAcknowledged(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "db")
 	w := startWriter(t, path, map[string]RetStatus{})
-	for i := range rounds(10, 200) {
+	copies := rounds(10, 200)
+	for i := range copies {
 		if !w.listen(20 + rand.N(200)) {
 			t.Fatal("it ended by itself")
 		}
@@ -163,6 +166,7 @@ func TestACopyHoldsWhatWasAcknowledged(t *testing.T) {
 	for w.listen(1) {
 	}
 	w.cmd.Wait()
+	t.Logf("row 7: the file copied while it is written × %d: of up to %d acknowledged records none is missing, and each chain is whole", copies, len(w.said))
 }
 
 // stopped waits until a process has stopped. Source: proc_pid_stat(5).

@@ -251,7 +251,7 @@ func TestAPIDThatIsUsedAgainWithin(t *testing.T) {
 	if n := reused.Load(); n < int64(tries)*9/10 {
 		t.Errorf("only %d of %d PIDs were used again", n, tries)
 	}
-	t.Logf("%d tries, %d PIDs used again, no wrong process signalled", tries, reused.Load())
+	t.Logf("row 12: %d tries, %d PIDs used again, no wrong process signalled", tries, reused.Load())
 }
 
 func TestRestarts(t *testing.T) {

@@ -119,7 +119,7 @@ func TestBrokenRequests(t *testing.T) {
 	})
 	back()
 	b.want(200, "GET", "/session", nil)
-	t.Logf("%d broken requests: %v", n, answers)
+	t.Logf("row 1: %d broken requests: %v; goroutines and descriptors as before", n, answers)
 }
 
 // mutate breaks text in one to four places.
@@ -187,7 +187,7 @@ func TestBrokenFrames(t *testing.T) {
 	back()
 	b.want(201, "POST", "/users", map[string]any{"username": "bob", "password": testPassword, "role": "viewer"})
 	other.until("the new account", func(f *follower) bool { return len(f.events) > 0 })
-	t.Logf("%d broken frames on %d connections, which ended with %v", n, n/per, closed)
+	t.Logf("row 1: %d broken frames on %d connections, which ended with %v; goroutines and descriptors as before", n, n/per, closed)
 }
 
 // brokenFrame makes a frame (RFC 6455, 5.2) that is mostly not one.

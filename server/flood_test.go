@@ -90,7 +90,7 @@ func TestIdleSocketsShutNobodyOut(t *testing.T) {
 				for range 20 {
 					s.browser().signIn("ann")
 				}
-				t.Logf("%d sockets from the administrator's address, %d kept; 20 of 20 sign-ins", n, s.waiting())
+				t.Logf("row 15: %d sockets, %s, from the administrator's address, %d kept; 20 of 20 sign-ins", n, name, s.waiting())
 			})
 		}
 	}
@@ -135,6 +135,7 @@ func TestLargeBodyIsRefusedAtOnce(t *testing.T) {
 			}
 		}
 	}
+	t.Log("row 15: bodies of 10 GiB that never come, plain, in chunks and over TLS: refused at once")
 }
 
 // TestReadersThatNeverRead has a hundred connections that watch everything and read nothing, while one follows each change. It misses
@@ -192,5 +193,5 @@ func TestReadersThatNeverRead(t *testing.T) {
 	if grown := int64(most) - int64(before); grown > 64<<20 { // of which the one that reads, in this process, keeps every event
 		t.Errorf("the memory grew by %d MiB", grown>>20)
 	}
-	t.Logf("%d that never read were cut off after %d events; memory from %d to at most %d MiB", readers, n, before>>20, most>>20)
+	t.Logf("row 15: %d that never read were cut off after %d events; memory from %d to at most %d MiB", readers, n, before>>20, most>>20)
 }

@@ -216,6 +216,7 @@ func TestOneAccountLeavesViewsForOthers(t *testing.T) {
 		if err := s.hub.watch(s.enter("ann", Viewer).liveClient, Watch{ID: "p", Topic: "processes"}); err != nil {
 			t.Errorf("another account: %v", err)
 		}
+		t.Logf("row 15: 10,000 watches of one account: %d are taken, and another account has its view all the same", taken)
 	})
 }
 

@@ -191,6 +191,7 @@ func TestLiveBoundsWhatItReads(t *testing.T) {
 	}
 	<-garbage.done
 	s.settle(0)
+	t.Log("row 15: a message of 10 MiB, and one of 10 KiB that inflates to that: hung up on")
 }
 
 func TestLiveProtocolErrors(t *testing.T) {

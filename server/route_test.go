@@ -233,6 +233,7 @@ func TestEveryRouteByWhoAsks(t *testing.T) {
 			}
 		})
 	}
+	t.Logf("row 3: %d routes, topics and actions, each for a stranger, a made-up token, %d roles, a revoked session, an old password and an expired session", len(expectedRules), len(ranks))
 }
 
 // watchOnce connects and watches, and returns the error code of what became of that, or what the answer was.

@@ -142,6 +142,7 @@ func TestSetupIsWonOnce(t *testing.T) {
 	if n := len(s.accounts.List()); n != 1 {
 		t.Errorf("%d accounts", n)
 	}
+	t.Logf("row 6: 100 claims at once: %v", got)
 }
 
 // TestSetupIsWonOnceTwice: the token and the accounts each hold to that by themselves.

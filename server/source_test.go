@@ -187,7 +187,7 @@ func TestWhereRequestsComeFrom(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d variants, each of a sign-in, the WebSocket, a GET and a GET that is recorded", len(cases))
+	t.Logf("row 2: %d variants of Origin, Host, Sec-Fetch-Site, X-Forwarded-*, each of a sign-in, the WebSocket, a GET and a GET that is recorded", len(cases))
 	for name, s := range servers { // X-Forwarded-For and its like
 		page, err := s.log.List(t.Context(), control.Filter{Limit: 1000})
 		if err != nil {

@@ -84,7 +84,7 @@ func TestEveryMissingPartSaysWhy(t *testing.T) {
 	}
 	nobody := "setpriv --reuid=65534 --regid=65534 --clear-groups "
 	type reasons = map[string]string
-	for _, c := range []struct {
+	places := []struct {
 		name, how    string // $TOPDECK is the program
 		zero, source string
 		errors, host reasons
@@ -115,7 +115,8 @@ func TestEveryMissingPartSaysWhy(t *testing.T) {
 			"no service manager", "unshare --mount sh -c 'mount -t tmpfs none /etc/init.d; mount -t tmpfs none /run; exec $TOPDECK'", "", "bpf",
 			reasons{"serviceManagers": "neither systemd nor scripts"}, reasons{},
 		},
-	} {
+	}
+	for _, c := range places {
 		t.Run(c.name, func(t *testing.T) {
 			s := reasonsOf(t, exec.Command("sh", "-c", strings.ReplaceAll(c.how, "$TOPDECK", binary+everyPart)), c.zero)
 			tells(t, "the sample", s.Errors, c.errors)
@@ -125,6 +126,7 @@ func TestEveryMissingPartSaysWhy(t *testing.T) {
 			}
 		})
 	}
+	t.Logf("row 17: %d places where something is kept from topdeck, from \"not root\" to \"no service manager\": each missing part says why", len(places)-1)
 }
 
 // TestEveryMissingPartSaysWhyInAContainer runs it in a systemd of its own, as a unit that may open no netlink socket.
@@ -144,4 +146,5 @@ func TestEveryMissingPartSaysWhyInAContainer(t *testing.T) {
 	if s.Host.Virtualization != "systemd-nspawn" || len(s.Host.ServiceManagers) != 1 || s.Host.ServiceManagers[0] != "systemd" {
 		t.Errorf("it is told to be on %q, with %v", s.Host.Virtualization, s.Host.ServiceManagers)
 	}
+	t.Log("row 17: in a container, as a unit without netlink: each missing part says why")
 }

@@ -197,6 +197,7 @@ func TestAFullDiskUnderTheProgram(t *testing.T) {
 			t.Errorf("the log does not say %q: %s", says, s.stderr)
 		}
 	}
+	t.Log("row 8: a full disk: an act is refused and never done, reading and signing in go on, it recovers")
 }
 
 // TestADiskThatFails has system calls fail under a running program: all writes, as when a file system becomes read-only
@@ -252,6 +253,7 @@ func TestADiskThatFails(t *testing.T) {
 			if code, _, stderr := outcome(t, "", "log", "verify", "--data", dir); code != exitDone {
 				t.Error(stderr)
 			}
+			t.Logf("row 8: %s (%s fails with %s): an act is refused and never done, reading and signing in go on, it recovers", name, test.call, test.says)
 		})
 	}
 }
@@ -322,4 +324,5 @@ func TestAFullDiskUnderTheUnit(t *testing.T) {
 	if out := host.run("/usr/local/bin/topdeck", "log", "verify", "--data", "/var/lib/topdeck"); !strings.Contains(out, "is whole") {
 		t.Error(out)
 	}
+	t.Log("row 8: a full disk under the unit: what is refused never reaches systemd")
 }

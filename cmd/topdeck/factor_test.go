@@ -79,6 +79,7 @@ func TestSecondFactorOfTheProgram(t *testing.T) {
 		t.Errorf("taken away without a server, the password alone answers %d", status)
 	}
 	s.stop(t)
+	t.Log("row 22: a recovery code signs in, after a restore too; taken away on the command line with a server and without")
 }
 
 // TestRolesThatNeedASecondFactor: told by the flag, the environment or the configuration file.
@@ -102,4 +103,5 @@ func TestRolesThatNeedASecondFactor(t *testing.T) {
 		}
 	}
 	s.stop(t)
+	t.Log("row 22: a role that needs a second factor can do nothing before, by a code of the app; by flag, environment or file")
 }

@@ -216,6 +216,7 @@ func TestSecondServerNamesTheHolder(t *testing.T) {
 		t.Errorf("exit code %d and %q; want 1 and PID %d named", code, stderr, first.cmd.Process.Pid)
 	}
 	first.stop(t)
+	t.Log("row 9: a second server on one data folder is refused, and told who has it")
 }
 
 func TestFirstStartWritesTheSetupURL(t *testing.T) {

@@ -35,4 +35,5 @@ func TestWebSocketToAnotherLibrary(t *testing.T) {
 	if cases < 19 {
 		t.Errorf("%d cases were tried: %s", cases, out)
 	}
+	t.Logf("row 1: %d cases of Python's websockets library", cases)
 }

@@ -125,6 +125,7 @@ func TestBehindAProxy(t *testing.T) {
 			}
 			conn.Close()
 			s.stop(t)
+			t.Logf("row 18: behind %s, configured as the README shows: sign-in, app, live connection, and no page of another origin", name)
 		})
 	}
 }
