@@ -225,7 +225,9 @@ func TestADiskThatFails(t *testing.T) {
 			if accepted != 0 || !strings.Contains(why, "nothing was done") || !strings.Contains(why, test.says) {
 				t.Errorf("after %d that were done the refusal says %q", accepted, why)
 			}
+			told := ", and the record says that it was refused"
 			if name != "the last step" {
+				told = "; reading and signing in go on meanwhile"
 				readsGoOn(t, admin, "/operations", "/sessions") // the host's own figures take long under strace
 				late := signInLate(t, admin, "ann", true)
 				heal()
@@ -253,7 +255,7 @@ func TestADiskThatFails(t *testing.T) {
 			if code, _, stderr := outcome(t, "", "log", "verify", "--data", dir); code != exitDone {
 				t.Error(stderr)
 			}
-			t.Logf("row 8: %s (%s fails with %s): an act is refused and never done, reading and signing in go on, it recovers", name, test.call, test.says)
+			t.Logf("row 8: %s (%s fails with %s): an act is refused and never done, it recovers%s", name, test.call, test.says, told)
 		})
 	}
 }
