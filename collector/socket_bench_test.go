@@ -37,8 +37,14 @@ func holdSockets(n int) error {
 		if err := unix.Connect(client, address); err != nil {
 			return err
 		}
-		if _, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC); err != nil {
+		server, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
+		if err != nil {
 			return err
+		}
+		for _, end := range []int{client, server} { // reset when they end, so that the kernel keeps none for a minute (TIME_WAIT)
+			if err := unix.SetsockoptLinger(end, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -81,7 +81,11 @@ func (b *bench) floor(tool, word string, args ...string) (float64, error) {
 func (b *bench) processes() error {
 	for _, n := range []int{2000, 10_000} {
 		ours, floor, failed := map[string][]float64{}, []float64(nil), map[string]error{}
-		for range b.rounds {
+		rounds := b.rounds
+		if n > 2000 {
+			rounds = min(rounds, 3) // each takes half a minute
+		}
+		for range rounds {
 			herd, err := b.herd(n, 0, 0)
 			if err != nil {
 				return err
@@ -119,7 +123,7 @@ func (b *bench) sockets() error {
 	for _, n := range []int{4000, 100_000} {
 		rounds := b.rounds
 		if n > 10_000 {
-			rounds = min(rounds, 3) // each takes half a minute
+			rounds = min(rounds, 2) // each takes half a minute
 		}
 		sources := []string{"diag", "bpf", "proc"}
 		ours, failed := map[string][]float64{}, map[string]error{}

@@ -89,6 +89,14 @@ func (b *bench) serveSigned(args ...string) (*served, error) {
 
 func (s *served) pid() int { return s.cmd.Process.Pid }
 
+// cpu is 0 where there is no server.
+func (s *served) cpu() float64 {
+	if s == nil {
+		return 0
+	}
+	return processCPU(s.pid())
+}
+
 func (s *served) end() { _ = s.cmd.Process.Kill() } // nothing of it is needed any more; serve waits for it
 
 // post sends JSON as a page of the server would.

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -14,8 +17,9 @@ const (
 	watchedProcesses = 2000
 	watchedChanging  = 50
 	watchedSockets   = 4000
-	watchedWindow    = 10 * time.Second
-	idleWindow       = 10 * time.Second
+	watchedWindow    = 5 * time.Second
+	idleWindow       = 6 * time.Second
+	peerWarmUp       = 12 * time.Second
 	signedFor        = time.Minute      // after which the memory is looked at
 	warmUp           = 20 * time.Second // a process that is new is read again up to its 16th sample
 )
@@ -40,15 +44,19 @@ type peer struct {
 	end    func()
 }
 
-func peers() []*peer {
-	return []*peer{
-		{name: "top -b -d1", args: []string{"top", "-b", "-d1"}, target: [2]float64{0.3, 0.6}},
-		{name: "pidstat -u -r -p ALL 1", args: []string{"pidstat", "-u", "-r", "-p", "ALL", "1"}},
-		{name: "htop -d 10", args: []string{"script", "-qec", "stty rows 50 cols 200; exec htop -d 10", "/dev/null"}},
-		{name: "atop 1", args: []string{"atop", "1"}},
-		{name: "glances -w -t 1", args: []string{"glances", "-w", "-t", "1", "-B", "127.0.0.1", "-p", "61208"},
-			page: "http://127.0.0.1:61208/api/3/all"},
-		{name: "netdata", args: []string{"netdata", "-D"}, target: [2]float64{0.12, 0}},
+// peers are measured one group after the other: what the others do (each opens sockets and starts programs) is not to be in the
+// figures, neither in theirs nor in ours.
+func peers() [][]*peer {
+	return [][]*peer{
+		{{name: "top -b -d1", args: []string{"top", "-b", "-d1"}, target: [2]float64{0.3, 0.6}}},
+		{{name: "netdata", args: []string{"netdata", "-D"}, target: [2]float64{0.12, 0}}},
+		{{name: "glances -w -t 1", args: []string{"glances", "-w", "-t", "1", "-B", "127.0.0.1", "-p", "61208"},
+			page: "http://127.0.0.1:61208/api/3/all"}},
+		{
+			{name: "pidstat -u -r -p ALL 1", args: []string{"pidstat", "-u", "-r", "-p", "ALL", "1"}},
+			{name: "htop -d 10", args: []string{"script", "-qec", "stty rows 50 cols 200; exec htop -d 10", "/dev/null"}},
+			{name: "atop 1", args: []string{"atop", "1"}},
+		},
 	}
 }
 
@@ -92,22 +100,16 @@ func (p *peer) ask() {
 	}
 }
 
-// watched measures the whole server while one page watches, beside its peers in the same seconds.
+// watched measures the whole server while one page watches, by each source, beside its peers in the same seconds.
 func (b *bench) watched() error {
+	if err := b.calm(); err != nil {
+		return err
+	}
 	herd, err := b.herd(watchedProcesses, watchedChanging, watchedSockets)
 	if err != nil {
 		return err
 	}
 	defer herd.end()
-	var running []*peer
-	for _, p := range peers() {
-		if err := p.start(b); err != nil {
-			b.table.skip("one page watching, beside "+p.name, "skipped: "+err.Error())
-			continue
-		}
-		defer p.end()
-		running = append(running, p)
-	}
 	sources := []string{"bpf", "proc"}
 	var servers []*served
 	for i, name := range sources {
@@ -134,60 +136,9 @@ func (b *bench) watched() error {
 		}
 	}
 	b.pause(warmUp)
-	ours, theirs := make([][]float64, len(servers)), make([][]float64, len(running))
-	var ss []float64
-	for range b.rounds {
-		before := func() (cpu []float64) {
-			for _, s := range servers {
-				if s != nil {
-					cpu = append(cpu, treeCPU(s.pid()))
-				} else {
-					cpu = append(cpu, 0)
-				}
-			}
-			for _, p := range running {
-				cpu = append(cpu, treeCPU(p.tree))
-			}
-			return cpu
-		}
-		from, began := before(), time.Now()
-		used := 0.0
-		for time.Since(began) < watchedWindow && b.ctx.Err() == nil {
-			next := time.Now().Add(time.Second)
-			_, cpu, err := ran(exec.CommandContext(b.ctx, "ss", "-tunap"))
-			if err != nil {
-				return fmt.Errorf("ss: %w", err)
-			}
-			used += cpu
-			for _, p := range running {
-				p.ask()
-			}
-			b.pause(time.Until(next))
-		}
-		to, seconds := before(), time.Since(began).Seconds()
-		ss = append(ss, used/seconds)
-		for i := range servers {
-			ours[i] = append(ours[i], (to[i]-from[i])/seconds)
-		}
-		for i := range running {
-			at := len(servers) + i
-			theirs[i] = append(theirs[i], (to[at]-from[at])/seconds)
-		}
-	}
-	for i, s := range servers {
-		if s == nil {
-			continue
-		}
-		work := "one page watching all at 1 s, 2,000 processes, 4,000 sockets, by " + sources[i]
-		for j, p := range running {
-			b.table.compare(work, ours[i], theirs[j], milliseconds, p.name, p.target[i])
-			if p.args[0] == "top" {
-				both := make([]float64, len(ss))
-				for k := range both {
-					both[k] = ss[k] + theirs[j][k]
-				}
-				b.table.compare(work, ours[i], both, milliseconds, "top and `ss -tunap` each second", [2]float64{0.1, 0}[i])
-			}
+	for _, group := range peers() {
+		if err := b.beside(group, sources, servers); err != nil {
+			return err
 		}
 	}
 	for i, s := range servers {
@@ -197,6 +148,98 @@ func (b *bench) watched() error {
 		}
 	}
 	return nil
+}
+
+// beside runs some peers, and compares with each what the servers take meanwhile; beside top also with top and ss together.
+func (b *bench) beside(group []*peer, sources []string, servers []*served) error {
+	var running []*peer
+	for _, p := range group {
+		if err := p.start(b); err != nil {
+			b.table.skip("one page watching, beside "+p.name, "skipped: "+err.Error())
+			continue
+		}
+		defer p.end()
+		running = append(running, p)
+	}
+	if len(running) == 0 {
+		return nil
+	}
+	withSS := running[0].args[0] == "top"
+	b.pause(peerWarmUp)
+	ours, theirs := make([][]float64, len(servers)), make([][]float64, len(running))
+	var both []float64 // top and ss
+	for range b.rounds {
+		var from, to []float64
+		for _, s := range servers {
+			from = append(from, s.cpu())
+		}
+		for _, p := range running {
+			from = append(from, treeCPU(p.tree))
+		}
+		began, ss := time.Now(), 0.0
+		for time.Since(began) < watchedWindow && b.ctx.Err() == nil {
+			next := time.Now().Add(time.Second)
+			if withSS {
+				_, cpu, err := ran(exec.CommandContext(b.ctx, "ss", "-tunap"))
+				if err != nil {
+					return fmt.Errorf("ss: %w", err)
+				}
+				ss += cpu
+			}
+			for _, p := range running {
+				p.ask()
+			}
+			b.pause(time.Until(next))
+		}
+		for _, s := range servers {
+			to = append(to, s.cpu())
+		}
+		for _, p := range running {
+			to = append(to, treeCPU(p.tree))
+		}
+		seconds := time.Since(began).Seconds()
+		for i := range servers {
+			ours[i] = append(ours[i], (to[i]-from[i])/seconds)
+		}
+		for i := range running {
+			at := len(servers) + i
+			theirs[i] = append(theirs[i], (to[at]-from[at])/seconds)
+		}
+		both = append(both, theirs[0][len(both)]+ss/seconds)
+	}
+	for i, s := range servers {
+		if s == nil {
+			continue
+		}
+		work := "one page watching all at 1 s, 2,000 processes, 4,000 sockets, by " + sources[i]
+		for j, p := range running {
+			b.table.compare(work, ours[i], theirs[j], milliseconds, p.name, p.target[i])
+		}
+		if withSS {
+			b.table.compare(work, ours[i], both, milliseconds, "top and `ss -tunap` each second", [2]float64{0.1, 0}[i])
+		}
+	}
+	return nil
+}
+
+// calm waits until the connections of what ran before are gone: the kernel keeps each for a minute (TIME_WAIT), and it counts as a
+// socket.
+func (b *bench) calm() error {
+	for deadline := time.Now().Add(90 * time.Second); b.ctx.Err() == nil && time.Now().Before(deadline); b.pause(time.Second) {
+		text, err := os.ReadFile("/proc/net/sockstat")
+		if err != nil {
+			return err
+		}
+		_, rest, _ := strings.Cut(string(text), " tw ")
+		words := strings.Fields(rest)
+		if len(words) == 0 {
+			return errors.New("/proc/net/sockstat does not tell how many connections are in TIME_WAIT")
+		}
+		if n, err := strconv.Atoi(words[0]); err != nil || n < 100 {
+			return err
+		}
+	}
+	return b.ctx.Err()
 }
 
 // idle measures the server while nobody watches, beside a C program that reads the same files and looks at nothing.
@@ -250,6 +293,9 @@ func (b *bench) growth() error {
 			if topic == "sockets" {
 				processes, sockets = max(100, n/100), n
 			}
+			if err := b.calm(); err != nil {
+				return err
+			}
 			herd, err := b.herd(processes, 0, sockets)
 			if err != nil {
 				b.table.skip(fmt.Sprintf("growth to %d %s", n, topic), "skipped: "+err.Error())
@@ -296,7 +342,7 @@ func (b *bench) growthStep(topic string, costs map[string][]float64) error {
 	}
 	b.pause(warmUp)
 	ticks := make([][]float64, len(servers))
-	for range max(3, b.rounds) {
+	for range 3 {
 		from, began := make([]float64, len(servers)), time.Now()
 		for i, s := range servers {
 			if s != nil {
