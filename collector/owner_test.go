@@ -200,9 +200,9 @@ func TestSearchesComeInTime(t *testing.T) {
 		fresh int // when a socket comes that nobody holds
 		want  string
 	}{
-		{false, -1, "whole 0, quick 5, quick 10, quick 15, quick 20, quick 25, whole 30, quick 35"},
-		{false, 12, "whole 0, quick 5, quick 10, quick 12, whole 12, quick 17, quick 22, quick 27, quick 32, quick 37"},
-		{true, 12, "whole 0, quick 5, quick 10, quick 12, quick 17, quick 22, quick 27, quick 32, quick 37"},
+		{false, -1, "whole 0, quick 10, quick 20, whole 30"},
+		{false, 12, "whole 0, quick 10, quick 12, whole 12, quick 22, quick 32"},
+		{true, 12, "whole 0, quick 10, quick 12, quick 22, quick 32"},
 	} {
 		h := &notedHolders{whole: c.whole}
 		o := newOwners(nil, h)

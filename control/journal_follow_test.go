@@ -97,7 +97,7 @@ func TestFollowJournal(t *testing.T) {
 		got, end := follow("td-nasty", 100)
 		defer end()
 		until(t, "its line", func() bool { return len(got()) == 1 })
-		if text := got()[0]; text != "?<b>\x1b[31mred\u202e" {
+		if text := got()[0]; text != "?<b>red\u202e" {
 			t.Errorf("%q", text)
 		}
 	})

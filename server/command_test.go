@@ -138,7 +138,7 @@ func TestCommands(t *testing.T) {
 		t.Errorf("cancelled again: %s", a.body)
 	}
 	a = admin.want(202, "POST", "/commands", map[string]any{"command": "sleep 1000", "timeout": 1})
-	if op := s.outcome(a); op.RetStatus != control.Failed || !strings.Contains(op.Message, "1s") {
+	if op := s.outcome(a); op.RetStatus != control.Failed || !strings.Contains(op.Message, " 1 second ") {
 		t.Errorf("a command that takes too long became %+v", op)
 	}
 
