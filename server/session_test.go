@@ -338,38 +338,49 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
-// Tunnels to several servers end at one host, 127.0.0.1, and a browser keeps one set of cookies for all its ports.
-func TestSignedInToTwoServersOfOneHost(t *testing.T) {
+// portsBrowser keeps cookies as browsers do: one set for all ports of a host.
+type portsBrowser struct{ *http.Client }
+
+func newPortsBrowser(t *testing.T) portsBrowser {
+	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{DisableKeepAlives: true}
-	shared := &http.Client{Transport: transport, Jar: jar}
-	one, two := startServer(t), startServer(t)
-	for _, s := range []*testServer{one, two} {
-		s.addUser("ann", Admin)
-		request, err := http.NewRequest("POST", "http://"+s.address+apiPrefix+"/session", strings.NewReader(`{"username":"ann","password":"`+testPassword+`"}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("Origin", "http://"+s.address)
-		request.Header.Set("Content-Type", "application/json")
-		response, err := shared.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response.Body.Close()
+	return portsBrowser{&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Jar: jar}}
+}
+
+// ask sends what a page of the server s would, and wants 200.
+func (b portsBrowser) ask(t *testing.T, s *testServer, method, url, body string) (reply SessionReply) {
+	t.Helper()
+	request, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, s := range []*testServer{one, two} {
-		response, err := shared.Get("http://" + s.address + apiPrefix + "/session")
-		if err != nil {
-			t.Fatal(err)
-		}
-		response.Body.Close()
-		if response.StatusCode != http.StatusOK {
-			t.Errorf("signed in to both, one answers %s", response.Status)
-		}
+	request.Header.Set("Origin", "http://"+s.address)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := b.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	_ = json.NewDecoder(response.Body).Decode(&reply) // another server's is none
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("%s %s: %s", method, url, response.Status)
+	}
+	return reply
+}
+
+// Tunnels to several servers end at one host, 127.0.0.1, and a browser keeps one set of cookies for all its ports.
+func TestSignedInToTwoServersOfOneHost(t *testing.T) {
+	browser := newPortsBrowser(t)
+	servers := []*testServer{startServer(t), startServer(t)}
+	for _, s := range servers {
+		s.addUser("ann", Admin)
+		browser.ask(t, s, "POST", "http://"+s.address+apiPrefix+"/session", signInAnn)
+	}
+	for _, s := range servers {
+		browser.ask(t, s, "GET", "http://"+s.address+apiPrefix+"/session", "")
 	}
 }
 
@@ -382,46 +393,26 @@ func TestCookiesThatOtherPortsPlant(t *testing.T) {
 		"junk": "x", "what looks like a session": strings.Repeat("A", 43), "a session of its own": strings.TrimPrefix(mallory.cookie, s.cookieName()+"="),
 	} {
 		t.Run(name, func(t *testing.T) {
-			jar, err := cookiejar.New(nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			browser := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Jar: jar}
+			browser := newPortsBrowser(t)
 			other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				http.SetCookie(w, &http.Cookie{Name: s.cookieName(), Value: planted, Path: "/api"})
 			}))
 			defer other.Close()
-			ask := func(method, url, body string, want int) SessionReply {
+			ask := func(method, url, body string) SessionReply {
 				t.Helper()
-				request, err := http.NewRequest(method, url, strings.NewReader(body))
-				if err != nil {
-					t.Fatal(err)
-				}
-				request.Header.Set("Origin", "http://"+s.address)
-				request.Header.Set("Content-Type", "application/json")
-				response, err := browser.Do(request)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer response.Body.Close()
-				var reply SessionReply
-				_ = json.NewDecoder(response.Body).Decode(&reply) // the other server's is none
-				if response.StatusCode != want {
-					t.Errorf("%s %s: %s", method, url, response.Status)
-				}
-				return reply
+				return browser.ask(t, s, method, url, body)
 			}
 			session := "http://" + s.address + apiPrefix + "/session"
-			ask("POST", session, signInAnn, 200)
-			ask("GET", other.URL, "", 200)
-			if sent := jar.Cookies(mustURL(t, session)); sent[0].Value != planted {
+			ask("POST", session, signInAnn)
+			ask("GET", other.URL, "")
+			if sent := browser.Jar.Cookies(mustURL(t, session)); sent[0].Value != planted {
 				t.Fatalf("the browser sends %v", sent)
 			}
-			if reply := ask("GET", session, "", 200); reply.Username != "ann" {
+			if reply := ask("GET", session, ""); reply.Username != "ann" {
 				t.Errorf("it is the session of %q", reply.Username)
 			}
-			ask("POST", session, signInAnn, 200)
-			if reply := ask("GET", session, "", 200); reply.Username != "ann" {
+			ask("POST", session, signInAnn)
+			if reply := ask("GET", session, ""); reply.Username != "ann" {
 				t.Errorf("signed in again, it is the session of %q", reply.Username)
 			}
 		})

@@ -96,7 +96,7 @@ function answered(page: Page, act: 'sort' | 'search'): Promise<number> {
       while (!there()) await painted()
       await painted()
     }
-    const first = () => document.querySelector('tbody:not([aria-hidden]) tr')?.textContent
+    const first = () => document.querySelector('tbody tr')?.textContent
     const sorted = document.querySelector('th[aria-sort]')?.textContent ?? ''
     const wanted = sorted.includes('Memory') ? 'CPU %' : 'Memory'
     const heading = [...document.querySelectorAll<HTMLElement>('th button')].find(
@@ -131,7 +131,7 @@ try {
   const cdp = await page.context().newCDPSession(page)
   const whole = await browser.newBrowserCDPSession()
   await page.goto(`${host.url}/processes${process.env.QUERY ?? ''}`)
-  await page.locator('tbody:not([aria-hidden]) tr').nth(20).waitFor()
+  await page.locator('tbody tr').nth(20).waitFor()
   await wait(5_000)
   const heapBefore = await heap(cdp)
 

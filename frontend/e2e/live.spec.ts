@@ -47,8 +47,8 @@ async function column(page: Page, name: string, title: string): Promise<string[]
   return table(page, name).evaluate((element, title) => {
     const headings = [...element.querySelectorAll('th')]
     const at = headings.findIndex((th) => th.innerText.trim() === title)
-    return [...element.querySelectorAll(`tbody:not([aria-hidden]) td:nth-child(${at + 1})`)].map(
-      (td) => (td as HTMLElement).innerText.trim(),
+    return [...element.querySelectorAll(`tbody td:nth-child(${at + 1})`)].map((td) =>
+      (td as HTMLElement).innerText.trim(),
     )
   }, title)
 }
