@@ -35,14 +35,14 @@ describe('merging into a sorted list', () => {
 
 describe('a trend', () => {
   it('stays what it was between two changes, and ends with the last', () => {
-    const trend = new Trend(10)
+    const trend = new Trend()
     trend.add(10, 5)
     trend.add(13, 8)
     expect(trend.until(15).slice(-7)).toEqual([0, 5, 5, 5, 8, 8, 8])
   })
 
   it('forgets what is too long ago', () => {
-    const trend = new Trend(1)
+    const trend = new Trend()
     trend.add(1, 3)
     trend.add(2 + 3 * trendLength, 4)
     const values = trend.until(2 + 3 * trendLength)

@@ -15,33 +15,29 @@ export const trendLength = 60
 
 /** One figure of a row over the last readings. Between two changes it stays what it was. */
 export class Trend {
-  #values = new Float32Array(trendLength)
-  #at: number
-
-  constructor(reading: number) {
-    this.#at = reading - 1
-  }
+  /** The readings at which it was told, and what it was then: few for most rows, which change seldom. */
+  readonly #readings: number[] = []
+  readonly #values: number[] = []
 
   add(reading: number, value: number) {
-    const before = this.#last()
-    for (let at = Math.max(this.#at + 1, reading - trendLength + 1); at < reading; at++)
-      this.#values[at % trendLength] = before
-    this.#values[reading % trendLength] = value
-    this.#at = reading
+    // The first of those that are kept holds at the oldest reading shown, or before.
+    while ((this.#readings[1] ?? Infinity) <= reading - trendLength) {
+      this.#readings.shift()
+      this.#values.shift()
+    }
+    this.#readings.push(reading)
+    this.#values.push(value)
   }
 
-  /** The values up to a reading, oldest first. */
+  /** The values up to a reading, oldest first; 0 before it was told. */
   until(reading: number): number[] {
     const values: number[] = []
+    let next = 0
     for (let at = reading - trendLength + 1; at <= reading; at++) {
-      const known = at > this.#at ? this.#last() : this.#values[(at + trendLength) % trendLength]
-      values.push(at > this.#at - trendLength ? (known ?? 0) : 0)
+      while ((this.#readings[next] ?? Infinity) <= at) next++
+      values.push(this.#values[next - 1] ?? 0)
     }
     return values
-  }
-
-  #last(): number {
-    return this.#values[(this.#at + trendLength) % trendLength] ?? 0
   }
 }
 

@@ -163,7 +163,7 @@ export class LiveList<Row> {
   #entry(key: string, row: Row, old: Entry<Row> | undefined, since: number): Entry<Row> {
     let trend = old?.trend ?? null
     const figure = this.#kind.trend?.(row) ?? 0
-    if (!trend && figure > 0) trend = new Trend(this.reading)
+    if (!trend && figure > 0) trend = new Trend()
     trend?.add(this.reading, figure)
     return new Entry(key, row, old?.since ?? since, trend)
   }
