@@ -359,7 +359,10 @@ describe('ten thousand processes', () => {
     await page.getByRole('cell', { name: '19.1 MiB', exact: true }).nth(2).waitFor()
     const before = await size()
     for (let round = 20; round < 120; round++) push(round)
-    await page.getByRole('cell', { name: '114 MiB', exact: true }).nth(2).waitFor()
+    await page
+      .getByRole('cell', { name: '114 MiB', exact: true })
+      .nth(2)
+      .waitFor({ timeout: 60_000 })
     const after = await size()
     expect(after.nodes).toBeLessThan(3000)
     expect(after.nodes - before.nodes).toBeLessThan(100)
