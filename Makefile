@@ -12,6 +12,7 @@ APP_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' -not 
 TEST_PACKAGES := chromium gcc libc6-dev iproute2 procps systemd-container dbus strace nginx supervisor haproxy
 # A count of tries, not a time: go test's own deadline fails a run now and then with nothing found (golang/go 75804, mended in Go 1.27).
 FUZZ_TIME ?= 20000x
+SOAK_FUZZ_TIME ?= 200000x
 BENCH_ROUNDS ?= 5
 ARGS ?=
 
@@ -89,7 +90,8 @@ test-browser: build ## test the built program in a real Chromium
 	go test -count=1 -timeout 15m -tags browser -run TestActsInTheBrowser ./cmd/topdeck
 
 # What must hold under attack and under fault are 22 rows. Each test that shows one of them tells what it counted in a line "row N: …". Of what
-# passes only these lines are shown, of what fails all that it said; in the end stand all rows, and one that nothing shows is a failure.
+# passes only these lines are shown, of what fails all that it said; in the end stand all rows, and one that nothing shows is a failure. All that
+# was said is in bin/soak.log.
 define SHOW_ROWS
 match($$0, /row [0-9]+: /) { n = substr($$0, RSTART + 4) + 0; line = substr($$0, RSTART) "\n"; printf "%s", line; rows[n] = rows[n] line }
 /^(ok  \t|fuzz |\{)/ { print }
@@ -102,8 +104,8 @@ export SHOW_ROWS
 
 .PHONY: soak
 soak: TEST_PACKAGES += testssl.sh python3-websockets
-soak: test-packages build ## the long forms of the tests, and long fuzzing of every parser; tells what was counted
-	@$(MAKE) --no-print-directory -k soak-go soak-app fuzz FUZZ_TIME=2000000x 2>&1 | awk "$$SHOW_ROWS"
+soak: test-packages build ## the long forms of the tests, and fuzzing for SOAK_FUZZ_TIME (200000x); tells what was counted
+	@$(MAKE) --no-print-directory -k soak-go soak-app fuzz FUZZ_TIME=$(SOAK_FUZZ_TIME) 2>&1 | tee bin/soak.log | awk "$$SHOW_ROWS"
 
 .PHONY: soak-go
 soak-go:
