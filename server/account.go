@@ -149,13 +149,13 @@ func (a *Accounts) List() []UserRow {
 }
 
 // verify tells whether an account has this password. It takes as long when there is no such account.
-func (a *Accounts) verify(how urgency, name, password string) (account, bool, error) {
+func (a *Accounts) verify(who standing, name, password string) (account, bool, error) {
 	one, known := a.get(name)
 	hash := one.Password
 	if !known {
 		hash = a.nobody
 	}
-	right, err := a.hasher.verify(how, hash, password)
+	right, err := a.hasher.verify(who, hash, password)
 	return one, known && right, err
 }
 

@@ -51,7 +51,7 @@ func TestUnknownUsersCostTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"ann", "bob", "", "not a name"} {
-		if _, right, err := a.verify(fresh, name, "wrong horse battery"); right || err != nil {
+		if _, right, err := a.verify(standing{}, name, "wrong horse battery"); right || err != nil {
 			t.Errorf("%q: got %v %v", name, right, err)
 		}
 	}
@@ -61,7 +61,7 @@ func TestUnknownUsersCostTheSame(t *testing.T) {
 	a.hasher.line.fill()
 	for _, name := range []string{"ann", "bob", "", "not a name"} {
 		var refusal *Error
-		if _, _, err := a.verify(fresh, name, testPassword); !errors.As(err, &refusal) || refusal.Code != codeTooMany {
+		if _, _, err := a.verify(standing{}, name, testPassword); !errors.As(err, &refusal) || refusal.Code != codeTooMany {
 			t.Errorf("%q: got %v", name, err)
 		}
 	}
@@ -90,7 +90,7 @@ func TestAccountsOutliveTheProgram(t *testing.T) {
 	if got, want := fmt.Sprint(again.List()), fmt.Sprint(a.List()); got != want || len(again.List()) != 2 {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if _, right, err := again.verify(fresh, "cid", newTestPassword); !right || err != nil {
+	if _, right, err := again.verify(standing{}, "cid", newTestPassword); !right || err != nil {
 		t.Errorf("got %v %v", right, err)
 	}
 }

@@ -154,7 +154,7 @@ func (s *Server) takeOwnCode(c *fiber.Ctx) error {
 	if one.SecondFactor == nil {
 		return errNoFactor(name)
 	}
-	attempt, _, err := s.admit(c, name)
+	attempt, err := s.admit(c, name)
 	if err != nil {
 		return err
 	}

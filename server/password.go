@@ -51,8 +51,8 @@ type hasher struct {
 func newHasher(cost hashCost) *hasher { return &hasher{cost: cost} }
 
 // key makes a hash when it is their turn.
-func (h *hasher) key(how urgency, password string, salt []byte, cost hashCost, length uint32) ([]byte, error) {
-	if err := h.line.enter(how); err != nil {
+func (h *hasher) key(who standing, password string, salt []byte, cost hashCost, length uint32) ([]byte, error) {
+	if err := h.line.enter(who); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -85,12 +85,12 @@ func (h *hasher) nobodysHash() string {
 }
 
 // verify tells whether the password has this hash. An error says that it could not be found out now.
-func (h *hasher) verify(how urgency, hash, password string) (bool, error) {
+func (h *hasher) verify(who standing, hash, password string) (bool, error) {
 	cost, salt, key, err := readPHC(hash)
 	if err != nil {
 		return false, err
 	}
-	got, err := h.key(how, password, salt, cost, uint32(len(key)))
+	got, err := h.key(who, password, salt, cost, uint32(len(key)))
 	if err != nil {
 		return false, err
 	}

@@ -38,10 +38,10 @@ func TestRealHash(t *testing.T) {
 	if !strings.HasPrefix(hash, "$argon2id$v=19$m=65536,t=3,p=1$") {
 		t.Errorf("got %s", hash)
 	}
-	if right, err := h.verify(fresh, hash, testPassword); !right || err != nil {
+	if right, err := h.verify(standing{}, hash, testPassword); !right || err != nil {
 		t.Errorf("the right password: %v %v", right, err)
 	}
-	if right, err := h.verify(fresh, hash, testPassword+" "); right || err != nil {
+	if right, err := h.verify(standing{}, hash, testPassword+" "); right || err != nil {
 		t.Errorf("a wrong password: %v %v", right, err)
 	}
 }
@@ -51,7 +51,7 @@ func TestRealHash(t *testing.T) {
 func TestKnownHash(t *testing.T) {
 	h := newHasher(testCost)
 	const hash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
-	if right, err := h.verify(fresh, hash, "password"); !right || err != nil {
+	if right, err := h.verify(standing{}, hash, "password"); !right || err != nil {
 		t.Errorf("got %v %v", right, err)
 	}
 }
@@ -69,7 +69,7 @@ func TestHashesAreSalted(t *testing.T) {
 	if nobody, again := h.nobodysHash(), h.nobodysHash(); one == two || nobody == again {
 		t.Error("two hashes are the same")
 	}
-	if right, err := h.verify(fresh, h.nobodysHash(), testPassword); right || err != nil {
+	if right, err := h.verify(standing{}, h.nobodysHash(), testPassword); right || err != nil {
 		t.Errorf("nobody's password: %v %v", right, err)
 	}
 }
@@ -89,7 +89,7 @@ func TestBrokenHashes(t *testing.T) {
 		strings.Replace(good, "p=1", "p=0", 1), strings.Replace(good, "p=1", "p=999", 1), strings.Replace(good, "m=8", "m=-8", 1),
 		good + "$", good[:40],
 	} {
-		if right, err := h.verify(fresh, bad, testPassword); right || err == nil {
+		if right, err := h.verify(standing{}, bad, testPassword); right || err == nil {
 			t.Errorf("%q: got %v %v", bad, right, err)
 		}
 	}

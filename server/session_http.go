@@ -115,7 +115,7 @@ func (s *Server) sessionReply(session *Session) SessionReply {
 }
 
 // admit lets one try a password or a code of an account, as often as the throttle does.
-func (s *Server) admit(c *fiber.Ctx, name string) (*attempt, urgency, error) {
+func (s *Server) admit(c *fiber.Ctx, name string) (*attempt, error) {
 	key, device, by := name, s.deviceOf(c, name), actorOf(c)
 	if !userName.MatchString(name) {
 		key = ""
@@ -129,26 +129,20 @@ func (s *Server) admit(c *fiber.Ctx, name string) (*attempt, urgency, error) {
 	}
 	if attempt == nil {
 		s.accounts.denied(name, by, "too many attempts")
-		return nil, suspect, tooMany("too many wrong passwords", wait)
+		return nil, tooMany("too many wrong passwords", wait)
 	}
-	how := suspect
-	switch {
-	case device != "" || by.Name != "":
-		how = trusted
-	case attempt.first:
-		how = fresh
-	}
-	return attempt, how, nil
+	attempt.trusted = device != "" || by.Name != ""
+	return attempt, nil
 }
 
 // tryPassword finds out whether it is the account's. A wrong one is recorded and refused with wrong; a right one leaves the attempt
 // to the caller.
 func (s *Server) tryPassword(c *fiber.Ctx, name, password string, wrong *Error) (account, *attempt, error) {
-	attempt, how, err := s.admit(c, name)
+	attempt, err := s.admit(c, name)
 	if err != nil {
 		return account{}, nil, err
 	}
-	one, right, err := s.accounts.verify(how, name, password)
+	one, right, err := s.accounts.verify(attempt.standing, name, password)
 	switch {
 	case err != nil:
 		attempt.unchecked()

@@ -35,9 +35,11 @@ type throttle struct {
 	mu  sync.Mutex
 	// Keys are a pair of account and address, an empty account and an address, or a device, or the codes of an account, and no address.
 	failures map[[2]string]*failures
+	came     uint64 // addresses so far
 }
 
 type failures struct {
+	came  uint64 // the order in which they were made, from 1
 	count int
 	last  time.Time // when count was brought up to date
 	until time.Time // no guess before
@@ -53,7 +55,7 @@ type attempt struct {
 	t     *throttle
 	keys  [][2]string // the account's or the device's first
 	until []time.Time // what the failure of each had to wait for
-	first bool        // nobody had failed from there of late
+	standing
 }
 
 // admit lets a guess through, or tells how long to wait.
@@ -76,7 +78,7 @@ func (t *throttle) admitCode(account string) (*attempt, time.Duration) {
 const codesOf = "codes of "
 
 func (t *throttle) admitBy(keys ...[2]string) (*attempt, time.Duration) {
-	a := &attempt{t: t, keys: keys, first: true}
+	a := &attempt{t: t, keys: keys}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.now()
@@ -84,7 +86,7 @@ func (t *throttle) admitBy(keys ...[2]string) (*attempt, time.Duration) {
 	for _, key := range keys {
 		f := t.at(key, paceOf(key), now)
 		wait = max(wait, f.until.Sub(now))
-		a.first = a.first && f.count == 0
+		a.failed += f.count
 	}
 	if wait > 0 {
 		return nil, wait
@@ -92,6 +94,13 @@ func (t *throttle) admitBy(keys ...[2]string) (*attempt, time.Duration) {
 	for _, key := range keys {
 		f := t.at(key, paceOf(key), now)
 		f.fail(paceOf(key), now)
+		if f.came == 0 {
+			t.came++
+			f.came = t.came
+		}
+		if key[0] == "" {
+			a.came, a.around = f.came, aroundOf(key[1])
+		}
 		t.failures[key] = f
 		a.until = append(a.until, f.until)
 	}
@@ -205,4 +214,15 @@ func networkOf(address string) string {
 		return a.String()
 	}
 	return netip.PrefixFrom(a, 64).Masked().String()
+}
+
+// aroundOf is what one owner of a network may well have all addresses of: the /24 of an IPv4 address, the /48 of an IPv6 network.
+func aroundOf(network string) string {
+	if p, err := netip.ParsePrefix(network); err == nil {
+		return netip.PrefixFrom(p.Addr(), 48).Masked().String()
+	}
+	if a, err := netip.ParseAddr(network); err == nil {
+		return netip.PrefixFrom(a, 24).Masked().String()
+	}
+	return network
 }
