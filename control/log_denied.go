@@ -5,30 +5,41 @@ import (
 	"fmt"
 	"math/bits"
 	"sync"
+	"time"
 )
 
 const deniedType = "session.denied"
 
-// maxDenied is how many combinations of account, actor and address get records of their own within a minute. Whoever tries many names
-// from many addresses fills one common record beyond that, not the disk.
-const maxDenied = 100
+const (
+	// maxDenied is how many records of their own combinations of account, actor and address get within a minute.
+	maxDenied = 100
+	// deniedEvery is how often one more may get one when there have been as many. Whoever tries many names from many addresses, for as long
+	// as they like, fills one common record an hour beyond that: neither the disk, nor the log in place of what it holds. In 400 days that is a
+	// tenth of a million.
+	deniedEvery = 6 * time.Minute
+)
 
-// denials sums the refused sign-ins of the current minute.
+// manyDenied is the key of the common record.
+var manyDenied = [3]string{"(many accounts)", "", "(many addresses)"}
+
+// denials sums the refused sign-ins of the current minute, and in the common record those of the hour.
 type denials struct {
 	mu     sync.Mutex
 	minute int64
 	sums   map[[3]string]*denial
+	used   int   // records of their own, as far as they still count
+	since  int64 // the step of deniedEvery to which they count
 }
 
 type denial struct {
 	id             string
-	again          bool // it was no sign-in: who was signed in gave the password again
+	key            [3]string
 	count, written int
 	reason         string
 }
 
 // Denied records a refused sign-in, or, with an actor, that somebody who was signed in gave a wrong password for the account. Those of
-// one account, actor and address within one minute share a record: its first is on
+// one account, actor and address within one minute share a record, and all those that are too many share one within an hour: its first is on
 // the disk when Denied returns, and so is each time that their number doubles; the rest follows within seconds of the
 // minute's end.
 func (l *Log) Denied(account, actor, address, reason string) error {
@@ -41,15 +52,14 @@ func (l *Log) Denied(account, actor, address, reason string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	key := [3]string{account, actor, address}
-	sum := d.sums[key]
-	if sum == nil && len(d.sums) >= maxDenied {
-		key = [3]string{"(many accounts)", "", "(many addresses)"}
-		sum = d.sums[key]
+	if d.sums[key] == nil && !d.room(l.now()) {
+		key = manyDenied
 	}
+	sum := d.sums[key]
 	if sum == nil {
-		again := key[1] != ""
+		sum = &denial{key: key, count: 1, written: 1, reason: reason}
 		op, err := l.record(Entry{
-			LogType: deniedType, Target: key[0], Actor: key[1], Source: key[2], RetStatus: Failed, Message: deniedMessage(1, again, reason),
+			LogType: deniedType, Target: key[0], Actor: key[1], Source: key[2], RetStatus: Failed, Message: sum.message(),
 		}, false) // a flood of them would leave no room for others
 		if err != nil {
 			return err
@@ -57,7 +67,11 @@ func (l *Log) Denied(account, actor, address, reason string) error {
 		if d.sums == nil {
 			d.sums = map[[3]string]*denial{}
 		}
-		d.sums[key] = &denial{id: op.ID, again: again, count: 1, written: 1, reason: reason}
+		sum.id = op.ID
+		d.sums[key] = sum
+		if key != manyDenied {
+			d.used++
+		}
 		return nil
 	}
 	sum.count++
@@ -66,6 +80,15 @@ func (l *Log) Denied(account, actor, address, reason string) error {
 		return l.writeSum(sum)
 	}
 	return nil
+}
+
+// room tells whether one more may have a record of its own.
+func (d *denials) room(now time.Time) bool {
+	step := now.Unix() / int64(deniedEvery/time.Second)
+	if passed := step - d.since; passed != 0 { // the clock may have been set back
+		d.used, d.since = max(0, d.used-int(min(max(passed, 0), maxDenied))), step
+	}
+	return d.used < maxDenied
 }
 
 // sumDenied writes the sums of a minute that is over, or all, and forgets them.
@@ -77,34 +100,40 @@ func (l *Log) sumDenied(all bool) error {
 	if minute == d.minute && !all {
 		return nil
 	}
+	newHour := minute/60 != d.minute/60
 	for key, sum := range d.sums {
 		if sum.written < sum.count {
 			if err := l.writeSum(sum); err != nil && !errors.Is(err, ErrNotFound) { // retention may have been faster
 				return err
 			}
 		}
-		delete(d.sums, key)
+		if all || key != manyDenied || newHour {
+			delete(d.sums, key)
+		}
 	}
 	d.minute = minute
 	return nil
 }
 
 func (l *Log) writeSum(sum *denial) error {
-	_, err := l.Finish(sum.id, Outcome{RetStatus: Failed, Message: deniedMessage(sum.count, sum.again, sum.reason)})
+	_, err := l.Finish(sum.id, Outcome{RetStatus: Failed, Message: sum.message()})
 	if err == nil {
 		sum.written = sum.count
 	}
 	return err
 }
 
-func deniedMessage(count int, again bool, reason string) string {
+func (d *denial) message() string {
+	again := d.key[1] != "" // it was no sign-in: who was signed in gave the password again
 	switch {
-	case !again && count == 1:
-		return "sign-in refused: " + reason
+	case !again && d.count == 1:
+		return "sign-in refused: " + d.reason
+	case d.key == manyDenied:
+		return fmt.Sprintf("%d sign-ins refused within an hour; the last: %s", d.count, d.reason)
 	case !again:
-		return fmt.Sprintf("%d sign-ins refused within a minute; the last: %s", count, reason)
-	case count == 1:
-		return "password check refused: " + reason
+		return fmt.Sprintf("%d sign-ins refused within a minute; the last: %s", d.count, d.reason)
+	case d.count == 1:
+		return "password check refused: " + d.reason
 	}
-	return fmt.Sprintf("%d password checks refused within a minute; the last: %s", count, reason)
+	return fmt.Sprintf("%d password checks refused within a minute; the last: %s", d.count, d.reason)
 }

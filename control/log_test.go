@@ -253,7 +253,7 @@ func TestRefusedSignInsAreSummed(t *testing.T) {
 	if n := len(list()); n != 4 || l.Unseen() != 3 {
 		t.Errorf("%d records, %d unseen, want 4 and 3", n, l.Unseen())
 	}
-	c.add(time.Minute)
+	c.add(maxDenied * deniedEvery)
 	for i := range 3 * maxDenied {
 		deny(fmt.Sprintf("%s%d", strings.Repeat("n", 100), i), "192.0.2.3", 1)
 		deny(fmt.Sprintf("n%d", i), fmt.Sprint("192.0.2.", i), 1)
@@ -267,6 +267,54 @@ func TestRefusedSignInsAreSummed(t *testing.T) {
 	}
 	if _, err := l.Verify(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRefusedSignInsPushNothingOut has a stranger try new names from new addresses for three days, as many as there is room for each minute.
+func TestRefusedSignInsPushNothingOut(t *testing.T) {
+	c := newClock()
+	c.add(time.Hour - time.Duration(c.now().Unix()%3600)*time.Second) // hours begin with the first
+	const kept, days = 2000, 3
+	l := openLog(t, LogConfig{Now: c.now, MaxCount: kept})
+	first := must[Operation](t)(l.Record(Entry{LogType: "user.add", Target: "mallory", Actor: "ann"}))
+	for minute := range days * 24 * 60 {
+		for i := range 3 {
+			if err := l.Denied(fmt.Sprintf("n%d-%d", minute, i), "", fmt.Sprintf("192.0.%d.%d", minute%256, i), "wrong password"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.add(time.Minute)
+	}
+	if err := l.sumDenied(true); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.trim(nil, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Get(first.ID); err != nil {
+		t.Errorf("what an administrator did is gone: %v", err)
+	}
+	own, many := 0, 0
+	for before := ""; ; {
+		page := must[Page](t)(l.List(t.Context(), Filter{LogType: deniedType, Before: before, Limit: 1000}))
+		for _, op := range page.Operations {
+			var n int
+			if _, err := fmt.Sscanf(op.Message, "%d sign-ins refused within an hour", &n); err == nil {
+				many += n
+			} else {
+				own++
+			}
+		}
+		if before = page.Next; before == "" {
+			break
+		}
+	}
+	// The steps of deniedEvery that pass meanwhile bring one each.
+	if most := maxDenied + int(days*24*time.Hour/deniedEvery); own > most || own < most-1 {
+		t.Errorf("%d have records of their own, want %d", own, most)
+	}
+	if own+many != 3*days*24*60 {
+		t.Errorf("%d refused sign-ins are told, of %d", own+many, 3*days*24*60)
 	}
 }
 

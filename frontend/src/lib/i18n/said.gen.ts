@@ -8,6 +8,7 @@ export type Form =
 	| "%d more tasks are not listed"
 	| "%d password checks refused within a minute; the last: %s"
 	| "%d sign-ins refused within a minute; the last: %s"
+	| "%d sign-ins refused within an hour; the last: %s"
 	| "%s %s; repeat its name to %s it"
 	| "%s cannot be enabled: its unit file has no [Install] section that says when to start it"
 	| "%s ended well"

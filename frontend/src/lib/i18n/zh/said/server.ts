@@ -31,6 +31,8 @@ const access = {
   'sign-in refused: %s': '登录被拒绝：{1~said}',
   '%d sign-ins refused within a minute; the last: %s':
     '一分钟内 {1} 次登录被拒绝；最近一次：{2~said}',
+  '%d sign-ins refused within an hour; the last: %s':
+    '一小时内 {1} 次登录被拒绝；最近一次：{2~said}',
   'password check refused: %s': '密码确认被拒绝：{1~said}',
   '%d password checks refused within a minute; the last: %s':
     '一分钟内 {1} 次密码确认被拒绝；最近一次：{2~said}',
