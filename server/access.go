@@ -44,6 +44,14 @@ func (s *Server) front(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 				writeError(ctx, s.cfg.Logger, refuse(codeInternal, "panic"))
 			}
 		}()
+		oneWay := framedInOneWay(&ctx.Request.Header)
+		if !oneWay || ctx.Request.Header.ContentLength() == -1 { // chunks, too, may end elsewhere for others; no browser sends them
+			ctx.Response.Header.SetConnectionClose()
+		}
+		if !oneWay {
+			writeError(ctx, s.cfg.Logger, refuse(codeInvalid, "the head of this request can be read in more ways than one"))
+			return
+		}
 		host := string(ctx.Request.Header.Host())
 		var local netip.AddrPort
 		if tcp, ok := ctx.LocalAddr().(*net.TCPAddr); ok {

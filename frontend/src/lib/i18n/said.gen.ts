@@ -289,6 +289,7 @@ export type Form =
 	| "the current password is wrong"
 	| "the data file is damaged"
 	| "the environment of process %d (%s) was read"
+	| "the head of this request can be read in more ways than one"
 	| "the host cannot be read now; try again"
 	| "the kernel does not describe its data (BTF): %w"
 	| "the kernel does not take the BPF program for each %s: %w"

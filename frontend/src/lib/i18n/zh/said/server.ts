@@ -25,6 +25,7 @@ const access = {
   'the password is wrong': '密码错误',
   'the current password is wrong': '当前密码错误',
   'give your password again to do this': '此操作需要再次输入密码',
+  'the head of this request can be read in more ways than one': '此请求的头部可以有多种解读',
   'your role, %s, may not do this': '您的角色（{1:role}）无权执行此操作',
   'your role, %s, may not watch %s': '您的角色（{1:role}）无权查看 {2:w}',
   '%s: try again in %d %s': '{1:tooMuch}，请在 {2} {3:unit}后重试',
