@@ -105,6 +105,25 @@ func TestDevices(t *testing.T) {
 	}
 }
 
+// TestKnownDevicesHaveAPlace has strangers take all places where hashes are made, but the one that is not for them.
+func TestKnownDevicesHaveAPlace(t *testing.T) {
+	s := startServer(t)
+	b := s.signedIn("ann", Admin)
+	here := from("127.0.0.1")
+	defer here.CloseIdleConnections()
+	_, cookies := s.tryFrom(here, "ann", testPassword, "")
+	line := &s.accounts.hasher.line
+	line.mu.Lock()
+	line.running = hashesAtOnce
+	line.mu.Unlock()
+	if status, _ := s.tryFrom(here, "ann", testPassword, cookies[strings.Index(cookies, s.cookieName()+deviceCookie):]); status != 200 {
+		t.Errorf("with the cookie of a device: %d", status)
+	}
+	b.cookie = strings.Split(cookies, ";")[0] // of a session, without that of the device
+	b.want(204, "POST", "/session/confirm", map[string]string{"password": testPassword})
+	line.empty()
+}
+
 func TestDevicesAreBounded(t *testing.T) {
 	s := startServer(t)
 	s.addUser("ann", Admin)

@@ -178,6 +178,14 @@ func TestLiveBoundsWhatItReads(t *testing.T) {
 		t.Errorf("closed with %d", code)
 	}
 
+	told := s.dial("dan", Admin) // that is too large, is known before it comes
+	if _, err := told.NetConn().Write([]byte{0x81, 0x80 | 127, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 'x'}); err != nil {
+		t.Fatal(err)
+	}
+	if code := told.closed(); code != websocket.CloseMessageTooBig {
+		t.Errorf("closed with %d", code)
+	}
+
 	bomb := s.dial("ben", Admin) // 10 MiB in 10 KiB
 	_ = bomb.WriteMessage(websocket.TextMessage, big)
 	if code := bomb.closed(); code != websocket.CloseMessageTooBig {
