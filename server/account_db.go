@@ -205,7 +205,7 @@ func setFormat(db *bbolt.DB) error {
 	})
 }
 
-// privateFolder makes dir, or sees to it that it is ours and closed to others. A folder with other things in it is not
+// privateFolder makes dir, or sees to it that it is ours, as all in it is, and closed to others. A folder with other things in it is not
 // touched: it may be one that others need.
 func privateFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -218,12 +218,24 @@ func privateFolder(dir string) error {
 	if owner := info.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() {
 		return fmt.Errorf("cannot use the data folder %s: it belongs to user %d, and this is user %d; run topdeck as that user, or name another folder with --data", dir, owner, os.Geteuid())
 	}
-	if info.Mode().Perm()&0o077 == 0 {
-		return nil
-	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("cannot use the data folder: %w", err)
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("cannot use the data folder: %w", err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() && owner != 0 {
+			return fmt.Errorf("cannot use the data folder %s: %s in it belongs to user %d, who may have put it there for topdeck to read or write; look at it, and remove it", dir, entry.Name(), owner)
+		}
+	}
+	if info.Mode().Perm()&0o077 == 0 {
+		return nil
 	}
 	if _, err := os.Lstat(filepath.Join(dir, dbFile)); err != nil && len(entries) > 0 {
 		return fmt.Errorf("cannot use %s as the data folder: others may look into it, and there are other things in it; "+

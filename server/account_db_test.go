@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -37,6 +38,40 @@ func TestOpenDBMakesAPrivateFolder(t *testing.T) {
 	db.Close()
 	wantMode(t, dir, 0o700)
 	wantMode(t, filepath.Join(dir, dbFile), 0o600)
+}
+
+// TestWhatOthersPutIntoTheDataFolderIsNotUsed: while a folder was open, anybody may have put a data file with an administrator of theirs, or a
+// certificate, into it.
+func TestWhatOthersPutIntoTheDataFolderIsNotUsed(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to give files away")
+	}
+	for _, name := range []string{dbFile, "tls-key.pem", "setup-url"} {
+		for _, mode := range []os.FileMode{0o777, 0o700} {
+			dir := t.TempDir()
+			db, err := OpenDB(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			db.Close()
+			path := filepath.Join(dir, name)
+			if name == "setup-url" {
+				err = os.Symlink("/dev/null", path)
+			} else if name != dbFile {
+				mustWrite(t, path, "theirs")
+			}
+			if err = errors.Join(err, os.Lchown(path, 65534, 65534), os.Chmod(dir, mode)); err != nil {
+				t.Fatal(err)
+			}
+			if db, err = OpenDB(dir); err == nil || !strings.Contains(err.Error(), name+" in it belongs to user 65534") {
+				t.Errorf("%s of another, in a folder with mode %o: %v", name, mode, err)
+			}
+			if err == nil {
+				db.Close()
+			}
+			wantMode(t, dir, mode)
+		}
+	}
 }
 
 func wantMode(t *testing.T, path string, want os.FileMode) {
