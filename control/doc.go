@@ -22,7 +22,8 @@
 // systemd is followed by its signals, by one goroutine that owns what it knows and publishes immutable lists; readers
 // never wait for D-Bus. A list of units is asked for when the connection begins and after a reload, one of unit files, which costs
 // systemd much, a second after the last change. A lost connection is made anew, and meanwhile the last list is shown with the
-// reason. Its connection belongs to the Manager, never to a request.
+// reason. A list without a reason is whole: what the connection before had told of unit files serves until this one tells it. Its
+// connection belongs to the Manager, never to a request.
 //
 // Scripts cannot tell of changes. Their status is asked in the background, a few at once, when somebody wants it and the last
 // answer is old; scripts that do not say they can tell are never run for it.

@@ -30,6 +30,7 @@ const (
 	// How long changes are gathered before all units or unit files are listed anew. The latter costs systemd much.
 	settle      = 100 * time.Millisecond
 	settleFiles = time.Second
+	retryFiles  = 10 * time.Second // after a list of unit files that could not be had
 )
 
 // systemd is the service manager of that name. One goroutine, run, follows its signals and owns what it knows; services
@@ -51,7 +52,9 @@ type systemd struct {
 	mu    sync.Mutex
 	conn  *dbus.Conn // nil while there is none
 	units []unit
-	err   error // why units may be out of date
+	err   error // why units may be out of date, or lack some
+
+	files map[string]unitFile // as listed last, by whichever connection; run's own. nil: not yet
 
 	watches  map[*watch]bool
 	vigils   map[*vigil]bool
@@ -172,24 +175,35 @@ func (s *systemd) follow(listed func()) error {
 			}
 		}
 	}
-	v := &view{conn: conn, ctx: s.ctx}
+	v := &view{conn: conn, ctx: s.ctx, files: s.files}
 	if err := v.relist(); err != nil {
 		return err
 	}
+	var noFiles error
 	publish := func() {
+		// Without unit files there is half a list, and what was asked of a connection that has ended was answered by halves.
+		if v.files == nil && noFiles == nil || conn.Context().Err() != nil {
+			return
+		}
 		units := v.list()
 		v.dirty = false
 		s.mu.Lock()
 		fresh := s.conn != conn
-		s.conn, s.units, s.err = conn, units, nil
+		s.conn, s.units, s.err = conn, units, noFiles
 		s.mu.Unlock()
 		if fresh {
 			s.doubtCommands()
 			s.doubtVigils()
 		}
+		listed()
 		s.changed()
 	}
-	files := make(chan map[string]unitFile, 1)
+	publish()
+	type answer struct {
+		files map[string]unitFile
+		err   error
+	}
+	answers := make(chan answer, 1)
 	relist, rescan := stoppedTimer(), stoppedTimer()
 	defer relist.Stop()
 	defer rescan.Stop()
@@ -201,11 +215,8 @@ func (s *systemd) follow(listed func()) error {
 		}
 		scanning = true
 		s.done.Go(func() {
-			found, err := listUnitFiles(s.ctx, conn, s.root)
-			if err != nil && s.ctx.Err() == nil {
-				s.logger.Warn("cannot list unit files", "error", err)
-			}
-			files <- found
+			files, err := listUnitFiles(s.ctx, conn, s.root)
+			answers <- answer{files, err}
 		})
 	}
 	scan()
@@ -213,13 +224,19 @@ func (s *systemd) follow(listed func()) error {
 		select {
 		case <-conn.Context().Done():
 			return errors.New("the connection ended")
-		case found := <-files:
+		case a := <-answers:
 			scanning = false
-			if found != nil {
-				v.setFiles(found)
+			if noFiles = nil; a.err == nil {
+				s.files = a.files
+				if v.setFiles(a.files) == newList {
+					relist.Reset(settle)
+				}
+			} else if conn.Context().Err() == nil {
+				noFiles = fmt.Errorf("cannot list the unit files of systemd, so services that are not loaded may be missing: %w", a.err)
+				s.logger.Warn(noFiles.Error())
+				rescan.Reset(retryFiles)
 			}
 			publish()
-			listed()
 		case <-rescan.C:
 			scan()
 		case <-relist.C:

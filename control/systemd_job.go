@@ -88,13 +88,27 @@ func (s *systemd) resolve(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", &failure{ErrUnavailable, err.Error()}
 	}
+	id, err := ownName(ctx, conn, name)
+	if unanswered(err) { // once more, on the next connection
+		if conn, err = s.reconnected(ctx); err == nil {
+			id, err = ownName(ctx, conn, name)
+		}
+	}
+	var refused dbus.Error
+	switch {
+	case unanswered(err):
+		return "", &failure{ErrUnavailable, fmt.Sprintf("cannot ask systemd for %s: %s", name, reason(err))}
+	case errors.As(err, &refused): // not a name for a unit
+		return "", nil
+	}
+	return id, nil
+}
+
+// ownName is what systemd calls the unit that has a name, "" where there is none.
+func ownName(ctx context.Context, conn *dbus.Conn, name string) (string, error) {
 	var path dbus.ObjectPath
 	if err := conn.Object(sdName, sdPath).CallWithContext(ctx, sdManager+".LoadUnit", 0, name).Store(&path); err != nil {
-		var refused dbus.Error
-		if errors.As(err, &refused) {
-			return "", nil // not a name for a unit
-		}
-		return "", &failure{ErrUnavailable, fmt.Sprintf("cannot ask systemd for %s: %s", name, reason(err))}
+		return "", err
 	}
 	u := properties1{ctx: ctx, conn: conn, path: path}
 	if u.text(sdUnit, "LoadState") == "not-found" && u.text(sdUnit, "ActiveState") == "inactive" {

@@ -8,82 +8,6 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// unit is what is known of one service.
-type unit struct {
-	Service
-	path   dbus.ObjectPath // "" where it is not loaded
-	group  string          // its control group, "" where it has none
-	may    may
-	code   int       // how its main process ended last, waitid(2): si_code …
-	status int       // … and si_status
-	stamps [4]uint64 // when it entered its states, in the order of stampNames, µs since 1970; 0: never, or not asked
-}
-
-// The times that systemd keeps of a unit, org.freedesktop.systemd1(5).
-var stampNames = [4]string{"ActiveEnterTimestamp", "InactiveEnterTimestamp", "InactiveExitTimestamp", "ActiveExitTimestamp"}
-
-// stamp is the index in stampNames of the time when a unit entered its state.
-func stamp(activeState string) int {
-	switch activeState {
-	case "inactive", "failed":
-		return 1
-	case "activating":
-		return 2
-	case "deactivating":
-		return 3
-	default:
-		return 0
-	}
-}
-
-// runs tells whether it is active, or on its way to or from there.
-func (u *unit) runs() bool { return u.ActiveState != "inactive" && u.ActiveState != "failed" }
-
-// may is what systemd lets be done with a unit by its file: CanStart and its like. Of one that is not loaded it is not known.
-type may struct{ start, stop, reload, known bool }
-
-// actions are those of Actions that make sense for it as it stands.
-func (u *unit) actions() []string {
-	list := []string{}
-	add := func(action string, ok bool) {
-		if ok {
-			list = append(list, action)
-		}
-	}
-	masked := u.LoadState == "masked" || strings.HasPrefix(u.UnitFileState, "masked")
-	start := !masked && (u.may.start || !u.may.known)
-	stop := u.runs() && (u.may.stop || !u.may.known)
-	add(Start, start && !u.runs())
-	add(Restart, start && stop)
-	add(Stop, stop)
-	add(Reload, u.runs() && u.may.reload)
-	add(Enable, strings.HasPrefix(u.UnitFileState, "disabled"))
-	add(Disable, strings.HasPrefix(u.UnitFileState, "enabled"))
-	add(ResetFailed, u.ActiveState == "failed")
-	return list
-}
-
-// service is a copy that is the caller's.
-func (u *unit) service() Service {
-	s := u.Service
-	s.PIDs, s.Ports, s.Actions = []int{}, []int{}, u.actions()
-	if at := u.stamps[stamp(u.ActiveState)]; at != 0 {
-		t := time.UnixMicro(int64(at)).UTC()
-		s.Since = &t
-	}
-	if s.Result == "success" {
-		s.Result = ""
-	}
-	switch {
-	case s.Result == "":
-	case u.code == cldExited:
-		s.ExitCode = new(u.status)
-	case u.code == cldKilled, u.code == cldDumped:
-		s.Signal = signalName(u.status)
-	}
-	return s
-}
-
 // view is what one connection tells of the units. It belongs to one goroutine.
 type view struct {
 	conn      *dbus.Conn
@@ -151,12 +75,11 @@ func (v *view) relist() error {
 			v.addFile(name)
 		}
 	}
-	v.fetch(ctx, loaded...)
-	return ctx.Err()
+	return v.fetch(loaded...)
 }
 
 // setFiles takes in a new list of unit files.
-func (v *view) setFiles(files map[string]unitFile) {
+func (v *view) setFiles(files map[string]unitFile) effect {
 	v.files = files
 	for name, u := range v.units {
 		if u.path == "" {
@@ -176,9 +99,7 @@ func (v *view) setFiles(files map[string]unitFile) {
 			v.addFile(name)
 		}
 	}
-	ctx, cancel := context.WithTimeout(v.ctx, callTimeout)
-	defer cancel()
-	v.fetch(ctx, without...) // instances, and what was generated
+	return late(v.fetch(without...)) // instances, and what was generated
 }
 
 // add takes in a loaded unit.
@@ -207,11 +128,16 @@ func (v *view) addFile(name string) {
 // maxAsked is how many answers are awaited at once. A system bus lets a connection wait for 128 (dbus-daemon(1)).
 const maxAsked = 64
 
-// fetch asks for what a list does not tell. Many questions are on their way before the first answer is awaited.
+// fetch asks for what a list does not tell. Many questions are on their way before the first answer is awaited. An error tells that
+// some are without an answer: none came for as long as a call may take, or the view has ended.
 //
 // A question about a unit that is not loaded loads it; systemd tells that it did, and soon unloads it again. So nothing
 // may be asked about an inactive unit in answer to such a signal: that would never end.
-func (v *view) fetch(ctx context.Context, units ...*unit) {
+func (v *view) fetch(units ...*unit) error {
+	ctx, cancel := context.WithCancel(v.ctx)
+	defer cancel()
+	patience := time.AfterFunc(callTimeout, cancel)
+	defer patience.Stop()
 	type question struct {
 		call *dbus.Call
 		into any
@@ -221,6 +147,7 @@ func (v *view) fetch(ctx context.Context, units ...*unit) {
 		q := asked[0]
 		asked = asked[1:]
 		<-q.call.Done
+		patience.Reset(callTimeout)
 		var value dbus.Variant
 		if q.call.Store(&value) == nil { // else the unit is gone, which a signal tells
 			assign(q.into, value)
@@ -256,6 +183,7 @@ func (v *view) fetch(ctx context.Context, units ...*unit) {
 	for len(asked) > 0 {
 		answer()
 	}
+	return ctx.Err()
 }
 
 // assign stores a property of the expected type.
@@ -312,39 +240,48 @@ func (v *view) apply(s *dbus.Signal) effect {
 			return nothing
 		}
 		if s.Name == sdManager+".UnitNew" {
-			v.loaded(name)
-		} else {
-			v.unloaded(name, path)
+			return v.loaded(name)
 		}
+		v.unloaded(name, path)
 	case properties + ".PropertiesChanged":
 		var iface string
 		var changed map[string]dbus.Variant
 		var invalidated []string
 		if u := v.units[v.names[s.Path]]; u != nil && dbus.Store(s.Body, &iface, &changed, &invalidated) == nil {
-			v.update(u, iface, changed)
+			return v.update(u, iface, changed)
 		}
 	}
 	return nothing
 }
 
+// late is what is left to do where questions may be without an answer.
+func late(err error) effect {
+	if err != nil {
+		return newList
+	}
+	return nothing
+}
+
 // loaded takes in a unit that systemd has just loaded.
-func (v *view) loaded(name string) {
+func (v *view) loaded(name string) effect {
 	ctx, cancel := context.WithTimeout(v.ctx, callTimeout)
 	defer cancel()
 	// By pattern, since asking by name would load it. No unit has a name in which anything is special to a pattern.
 	var found []listedUnit
 	if v.call(ctx, "ListUnitsByPatterns", []string{}, []string{name}).Store(&found) != nil {
-		return
+		return late(ctx.Err())
 	}
+	var err error
 	for _, l := range found {
 		if l.Name != name || l.LoadState == "not-found" && l.ActiveState == "inactive" {
 			continue
 		}
 		if u := v.add(l); u.ActiveState != "inactive" {
-			v.fetch(ctx, u)
+			err = v.fetch(u)
 		}
 		v.dirty = true
 	}
+	return late(err)
 }
 
 func (v *view) unloaded(name string, path dbus.ObjectPath) {
@@ -360,7 +297,7 @@ func (v *view) unloaded(name string, path dbus.ObjectPath) {
 }
 
 // update takes in changed properties of one unit.
-func (v *view) update(u *unit, iface string, changed map[string]dbus.Variant) {
+func (v *view) update(u *unit, iface string, changed map[string]dbus.Variant) (then effect) {
 	before := *u
 	for name, value := range changed {
 		switch {
@@ -387,19 +324,11 @@ func (v *view) update(u *unit, iface string, changed map[string]dbus.Variant) {
 		}
 	}
 	if u.ActiveState != before.ActiveState && u.group == "" && u.runs() {
-		ctx, cancel := context.WithTimeout(v.ctx, callTimeout)
-		defer cancel()
-		v.fetch(ctx, u) // its control group is not told by signals
+		then = late(v.fetch(u)) // its control group is not told by signals
 	}
 	if !u.runs() {
 		u.MainPID = 0
 	}
 	v.dirty = v.dirty || before.differs(u)
-}
-
-// differs tells whether a client would see another row.
-func (u *unit) differs(o *unit) bool {
-	return u.ActiveState != o.ActiveState || u.SubState != o.SubState || u.LoadState != o.LoadState ||
-		u.UnitFileState != o.UnitFileState || u.may != o.may || u.MainPID != o.MainPID || u.stamps != o.stamps ||
-		u.Result != o.Result || u.code != o.code || u.status != o.status
+	return then
 }

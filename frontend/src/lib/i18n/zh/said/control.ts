@@ -97,7 +97,6 @@ const acting = {
   'that is not for service scripts; start it, or stop it': '服务脚本不支持此操作，请启动或停止它',
   'its script has no branch for that': '其脚本不支持此操作',
   'update-rc.d knows no other root': 'update-rc.d 不支持其他根目录',
-  'canceled by %s': '已被 {1:w} 取消',
   'it was canceled by %s while it ran; how far it got is not known':
     '执行中已被 {1:w} 取消，已进行到何种程度未知',
   'topdeck ended while this ran; how it ended is not known': '执行期间 topdeck 退出，结果未知',
@@ -129,6 +128,8 @@ const managers = {
   'cannot reach systemd: %w; trying again': '无法连接 systemd：{1~said}；正在重试',
   'the connection ended': '连接已断开',
   "cannot list systemd's services: %w": '无法列出 systemd 的服务：{1~said}',
+  'cannot list the unit files of systemd, so services that are not loaded may be missing: %w':
+    '无法列出 systemd 的单元文件，因此可能缺少未加载的服务：{1~said}',
   'cannot list the service scripts: %w': '无法列出服务脚本：{1~said}',
   'cannot ask the scripts of /etc/init.d: %w': '无法查询 /etc/init.d 的脚本：{1~said}',
   'systemd did not answer within %v': 'systemd 在 {1:w} 内没有应答',
