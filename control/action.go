@@ -149,15 +149,15 @@ func (m *Manager) carryOut(op Operation, act func(ctx context.Context) (Outcome,
 	}()
 }
 
-// canceled is why an act ends that somebody has canceled.
-type canceled struct{ by Who }
+// canceled is why an act ends that somebody has canceled: the name of that somebody.
+type canceled string
 
-func (c canceled) Error() string { return "canceled by " + c.by.Actor }
+func (c canceled) Error() string { return string(c) }
 
 // canceler is who has canceled the act whose context ctx is, "" when nobody has.
 func canceler(ctx context.Context) string {
 	if c, ok := errors.AsType[canceled](context.Cause(ctx)); ok {
-		return c.by.Actor
+		return c.Error()
 	}
 	return ""
 }
@@ -169,7 +169,7 @@ func (m *Manager) Cancel(who Who, id string) error {
 	cancel := m.acts[id]
 	m.mu.Unlock()
 	if cancel != nil {
-		cancel(canceled{who})
+		cancel(canceled(who.Actor))
 		return nil
 	}
 	if m.log != nil {
