@@ -84,10 +84,13 @@ fuzz: ## run every fuzz target for FUZZ_TIME (20000x)
 test-app: frontend/node_modules/.package-lock.json ## test the app's logic
 	cd frontend && npm run --silent test
 
+# Either half is run when the other has failed, too.
 .PHONY: test-browser
 test-browser: build ## test the built program in a real Chromium
-	cd frontend && TOPDECK_BIN=$(CURDIR)/bin/topdeck npm run --silent e2e
-	go test -count=1 -timeout 15m -tags browser -run TestActsInTheBrowser ./cmd/topdeck
+	@failed=; \
+	(cd frontend && TOPDECK_BIN=$(CURDIR)/bin/topdeck npm run --silent e2e) || failed=1; \
+	go test -count=1 -timeout 15m -tags browser -run TestActsInTheBrowser ./cmd/topdeck || failed=1; \
+	test -z "$$failed"
 
 # What must hold under attack and under fault are 22 rows. Each test that shows one of them tells what it counted in a line "row N: …". Of what
 # passes only these lines are shown, of what fails all that it said; in the end stand all rows, and one that nothing shows is a failure. All that
