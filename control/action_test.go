@@ -53,6 +53,12 @@ func TestActionsOnSystemd(t *testing.T) {
 		"td-part.service":     "[Unit]\nPartOf=td-whole.service\n[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo no room for the part >&2; exit 6'\n",
 		"td-untidy.service":   "[Service]\nExecStart=/bin/sleep 1000\nExecStop=/bin/sh -c 'echo cannot flush the cache >&2; exit 9'\n",
 		"td-nothing.service":  "[Unit]\nConditionPathExists=/nonexistent\n[Service]\nExecStart=/bin/sleep 1000\n",
+		"td-unready.service":  "[Service]\nExecCondition=/bin/sh -c 'echo no battery; exit 1'\nExecStart=/bin/sleep 1000\n",
+		"td-refuses.service":  "[Unit]\nAssertPathExists=/nonexistent\n[Service]\nExecStart=/bin/sleep 1000\n",
+		"td-often.service":    "[Unit]\nStartLimitBurst=1\nStartLimitIntervalSec=1h\n[Service]\nType=oneshot\nExecStart=/bin/false\n",
+		"td-absent.service":   "[Service]\nType=exec\nExecStart=/usr/bin/td-absent --serve\n",
+		"td-nobody.service":   "[Service]\nType=exec\nUser=td-nobody\nExecStart=/bin/sleep 1000\n",
+		"td-by-need.service":  "[Unit]\nRefuseManualStart=yes\n[Service]\nExecStart=/bin/sleep 1000\n",
 	})
 	if out, err := h.Command("systemctl", "mask", "rescue.service").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -104,6 +110,17 @@ func TestActionsOnSystemd(t *testing.T) {
 			[]string{"td-whole.service: start done, but td-part.service, which is a part of it, failed", "exit status 6", "no room for the part"}, []string{"no room for the part"}},
 		{"a setting that cannot be", "td-unset.service", Start, Failed, []string{"bad unit file setting", "td-unset.service:2:"}, []string{"td-unset.service:2:"}},
 		{"a condition that does not hold", "td-nothing.service", Start, Failed, []string{"a condition of the unit does not hold: ConditionPathExists=/nonexistent"}, nil},
+		{"a condition that a program tells", "td-unready.service", Start, Failed,
+			[]string{"start was skipped: its condition does not hold, exit status 1 of ExecCondition=/bin/sh: no battery"}, []string{"result: exec-condition"}},
+		{"an assertion that does not hold", "td-refuses.service", Start, Failed, []string{"an assertion of the unit does not hold: AssertPathExists=/nonexistent"}, nil},
+		{"a first start of few", "td-often.service", Start, Failed, []string{"a process failed, exit status 1"}, nil},
+		{"one start too many", "td-often.service", Start, Failed, []string{"start was not tried: it was started too often in a short time"}, []string{"job: start-limit-hit"}},
+		{"reset-failed after too many", "td-often.service", ResetFailed, Succeeded, []string{"forgotten"}, nil},
+		{"a start after reset-failed", "td-often.service", Start, Failed, []string{"a process failed, exit status 1"}, nil},
+		{"a program that is not there", "td-absent.service", Start, Failed, []string{"exit status 203", "/usr/bin/td-absent: No such file or directory"}, nil},
+		{"a user who is not there", "td-nobody.service", Start, Failed, []string{"exit status 217", "Failed at step USER"}, nil},
+		{"one that may not be started by hand", "td-by-need.service", Start, Failed, []string{"cannot start td-by-need.service: Operation refused"}, nil},
+		{"a reload that there is none of", "td-many@one", Reload, Failed, []string{"cannot reload td-many@one.service", "not applicable"}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			op, err := m.ServiceAction(t.Context(), ann, test.service, test.action, "")

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
-	"golang.org/x/sys/unix"
 )
 
 // properties1 are the properties of one object, each interface as it was when one of its properties was asked for first. The
@@ -80,11 +79,16 @@ func (s *systemd) outcome(ctx context.Context, id, action, result string, since 
 	sub := u.text(sdUnit, "SubState")
 	entered, _ := u.get(sdUnit, "ActiveEnterTimestamp").(uint64)
 	wanted := map[string]bool{Start: active == "active", Restart: active == "active" && entered >= uint64(since.UnixMicro()), Stop: active == "inactive"}[action]
-	if result == "done" && starts && active == "inactive" {
+	switch {
+	case result == "done" && starts && active == "inactive":
 		holds, _ := u.get(sdUnit, "ConditionResult").(bool)
-		if asked, _ := u.get(sdUnit, "ConditionTimestamp").(uint64); asked != 0 && !holds {
+		if u.text(sdService, "Result") == "exec-condition" {
+			result = "exec-condition"
+		} else if asked, _ := u.get(sdUnit, "ConditionTimestamp").(uint64); asked != 0 && !holds {
 			result = "condition"
 		}
+	case result == "failed" && starts && tooOften(&u, since):
+		result = "start-limit-hit"
 	}
 	ok := result == "done" && !(starts && (active == "failed" || sub == "auto-restart")) || result == lost && wanted
 	if ok {
@@ -129,12 +133,25 @@ func (s *systemd) outcome(ctx context.Context, id, action, result string, since 
 		o.Message += ": " + unmet(&u, "Conditions")
 	case "assert":
 		o.Message += ": " + unmet(&u, "Asserts")
-	case "invalid", "skipped", "once", "unsupported": // nothing was done, and how it ended before is another story
+	case "invalid", "skipped", "once", "unsupported", "start-limit-hit": // nothing was done, and how it ended before is another story
 	default:
 		s.explain(&u, id, since, &o, &detail)
 	}
 	o.Detail = detail.String()
 	return o
+}
+
+// tooOften tells whether systemd did not try a start that failed, since it had tried too many. Of a unit that had failed before it goes
+// on to tell that failure's Result.
+func tooOften(u *properties1, since time.Time) bool {
+	left, _ := u.get(sdUnit, "InactiveExitTimestamp").(uint64)
+	switch u.text(sdService, "Result") {
+	case "start-limit-hit":
+		return true
+	case "", "success", "resources": // the last is told before a unit leaves its rest, too
+		return false
+	}
+	return left < uint64(since.UnixMicro())
 }
 
 // standing is how a unit stands, to end a sentence with; nothing where that is not known.
@@ -314,91 +331,4 @@ func loadError(u *properties1) (string, bool) {
 		}
 	}
 	return state, true
-}
-
-// Values of ExecMainCode, waitid(2).
-const (
-	cldExited = 1
-	cldKilled = 2
-	cldDumped = 3
-)
-
-// ended is how a process ended, in words.
-func ended(code, status int) string {
-	switch code {
-	case cldExited:
-		return fmt.Sprintf("exit status %d", status)
-	case cldKilled, cldDumped:
-		if code == cldDumped {
-			return "killed by " + signalName(status) + ", core dumped"
-		}
-		return "killed by " + signalName(status)
-	}
-	return fmt.Sprintf("ended with code %d, status %d", code, status)
-}
-
-// signalName is SIGKILL for 9.
-func signalName(n int) string {
-	if name := unix.SignalName(unix.Signal(n)); name != "" {
-		return name
-	}
-	return fmt.Sprintf("signal %d", n)
-}
-
-// resultWords is what the result of a job means, org.freedesktop.systemd1(5).
-func resultWords(result string) string {
-	switch result {
-	case "done":
-		return "was done, but did not last"
-	case "canceled":
-		return "was canceled by another job"
-	case "timeout":
-		return "took too long"
-	case "failed":
-		return "failed"
-	case "dependency":
-		return "was not tried: something that it depends on failed"
-	case "skipped":
-		return "was skipped: it does not apply in this state"
-	case "condition":
-		return "was skipped: a condition of the unit does not hold"
-	case "invalid":
-		return "does not apply: it is not running"
-	case "assert":
-		return "was not tried: an assertion of the unit does not hold"
-	case "unsupported":
-		return "is not supported on this system"
-	case "collected":
-		return "was dropped: the unit is gone"
-	case "once":
-		return "was refused: it may be done only once"
-	}
-	return "ended as " + result
-}
-
-// unitResultWords is what the Result of a service means, systemd.exec(5).
-func unitResultWords(result string) string {
-	switch result {
-	case "exit-code":
-		return "a process failed"
-	case "signal":
-		return "a process was killed"
-	case "core-dump":
-		return "a process crashed"
-	case "timeout":
-		return "a process did not do its part in time"
-	case "watchdog":
-		return "it did not show that it is alive"
-	case "start-limit-hit":
-		return "it was started too often in a short time"
-	case "resources":
-		return "the system lacks what it needs"
-	case "protocol":
-		return "it did not speak as its unit file says"
-	case "oom-kill":
-		return "the kernel killed it for want of memory"
-	case "exec-condition":
-		return "its condition does not hold"
-	}
-	return result
 }

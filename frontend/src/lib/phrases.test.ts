@@ -79,6 +79,14 @@ describe('what the server says', () => {
       'web.service：启动已跳过：单元的条件（Condition）不满足：ConditionPathExists=/x y',
     ],
     [
+      'web.service: start was skipped: its condition does not hold, exit status 1 of ExecCondition=/bin/sh: no battery',
+      'web.service：启动已跳过：启动条件不满足，退出码 1（ExecCondition=/bin/sh）：no battery',
+    ],
+    [
+      'web.service: start was not tried: it was started too often in a short time; reset-failed allows it again',
+      'web.service：启动未执行：短时间内启动过于频繁；清除失败状态后可再次启动',
+    ],
+    [
       'web.service: start done; it is active (running)',
       'web.service：启动完成；当前为 active (running)',
     ],

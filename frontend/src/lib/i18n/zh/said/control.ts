@@ -7,6 +7,9 @@ const job = {
   'was not tried: something that it depends on failed': '未执行：所依赖的单元失败',
   'was skipped: it does not apply in this state': '已跳过：不适用于当前状态',
   'was skipped: a condition of the unit does not hold': '已跳过：单元的条件（Condition）不满足',
+  'was skipped': '已跳过',
+  'was not tried: it was started too often in a short time; reset-failed allows it again':
+    '未执行：短时间内启动过于频繁；清除失败状态后可再次启动',
   'does not apply: it is not running': '不适用：该单元未运行',
   'was not tried: an assertion of the unit does not hold': '未执行：单元的断言（Assert）不满足',
   'is not supported on this system': '不受此系统支持',
