@@ -140,6 +140,9 @@ func (d *Detailer) read(c *counts, environment bool) *ProcessDetail {
 	default:
 		out.Descriptors = descriptors
 	}
+	if len(out.inodes) > 0 && d.elsewhere(folder) {
+		out.Errors["sockets"] = "it is in another network namespace, as those of containers are, and only sockets of topdeck's own are looked at"
+	}
 	if environment {
 		out.Environment = []Variable{}
 		file("environment", "environ", maxEnvironment+1, func(data []byte) {
@@ -151,6 +154,16 @@ func (d *Detailer) read(c *counts, environment bool) *ProcessDetail {
 		})
 	}
 	return out
+}
+
+// elsewhere tells whether a process is known to be in another network namespace than this one. Source: proc_pid_ns(5).
+func (d *Detailer) elsewhere(folder string) bool {
+	own, err := os.Readlink(filepath.Join(d.proc, "self/ns/net"))
+	if err != nil {
+		return false
+	}
+	its, err := os.Readlink(filepath.Join(folder, "ns/net"))
+	return err == nil && its != own
 }
 
 // users knows today's names; it is cheap beside the rest.

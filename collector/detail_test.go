@@ -216,6 +216,38 @@ func TestDetailTellsWhatIsMissing(t *testing.T) {
 	check(t, "what a thread of the kernel lacks", missing(&counts{state: "I"}, errGone), "none: this is a thread of the kernel")
 }
 
+func TestDetailTellsOfAnotherNetworkNamespace(t *testing.T) {
+	f := newStage(t)
+	f.process(77, 5, 500)
+	f.hold(77, 3, 4711)
+	f.write("proc/self/ns/.keep", "")
+	f.write("proc/77/ns/.keep", "")
+	f.link("net:[1]", "proc/self/ns/net")
+	for _, test := range []struct{ name, net, want string }{
+		{"not known", "", ""},
+		{"ours", "net:[1]", ""},
+		{"another", "net:[2]", "another network namespace"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f.remove("proc/77/ns/net")
+			if test.net != "" {
+				f.link(test.net, "proc/77/ns/net")
+			}
+			d, err := NewDetailer(f.path("proc"), f.path("etc"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := d.Detail(t.Context(), 77, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if reason := got.Errors["sockets"]; (reason == "") != (test.want == "") || !strings.Contains(reason, test.want) {
+				t.Errorf("%q, want %q", reason, test.want)
+			}
+		})
+	}
+}
+
 func TestDetailDescriptors(t *testing.T) {
 	f := newStage(t)
 	f.process(77, 5, 500)

@@ -199,6 +199,7 @@ export type Form =
 	| "it did not show that it is alive"
 	| "it did not speak as its unit file says"
 	| "it has ended"
+	| "it is in another network namespace, as those of containers are, and only sockets of topdeck's own are looked at"
 	| "it is no program: nobody may execute it"
 	| "it was canceled by %s while it ran; how far it got is not known"
 	| "it was started too often in a short time"

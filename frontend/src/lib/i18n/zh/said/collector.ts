@@ -43,6 +43,8 @@ const parts = {
     'sock_diag 一次发来 {1} 字节，超出接收上限',
   'the kernel tells births and deaths only to root (CAP_NET_ADMIN)':
     '内核只向 root（CAP_NET_ADMIN）通知进程的创建与退出',
+  "it is in another network namespace, as those of containers are, and only sockets of topdeck's own are looked at":
+    '该进程位于另一个网络命名空间（如容器），topdeck 只查看自身命名空间中的套接字',
   'no proc connector: the kernel lacks CONFIG_PROC_EVENTS, or this is not the initial network namespace':
     '没有 proc connector：内核未启用 CONFIG_PROC_EVENTS，或当前不是初始网络命名空间',
   'cannot listen to the proc connector: %w': '无法监听 proc connector：{1~said}',
