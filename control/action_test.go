@@ -260,6 +260,33 @@ func TestActionsOnSystemd(t *testing.T) {
 	}
 }
 
+func TestActionsWithoutRights(t *testing.T) {
+	t.Parallel()
+	h := sdhost.Boot(t, map[string]string{"td-good.service": "[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\n"})
+	self := must[[]byte](t)(os.ReadFile(os.Args[0]))
+	write(t, filepath.Join(h.Root, "td/control.test"), string(self), 0o755)
+	out, err := h.Command("runuser", "-u", "nobody", "--", "env", "HOME=/tmp", insideEnv+"=1", "/td/control.test", "-test.run=^TestActionsAsNobody$", "-test.v").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: TestActionsAsNobody") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestActionsAsNobody is not a test of its own: TestActionsWithoutRights runs it within a host, as a user who may do nothing there.
+func TestActionsAsNobody(t *testing.T) {
+	if os.Getenv(insideEnv) == "" {
+		t.Skip("runs only as a part of TestActionsWithoutRights")
+	}
+	l := openLog(t, LogConfig{})
+	m := NewManager(Config{Log: l})
+	defer m.Close()
+	for _, action := range []string{Start, Restart, Enable} {
+		op := outcomeOf(t, l, must[Operation](t)(m.ServiceAction(t.Context(), ann, "td-good", action, "")))
+		if op.RetStatus != Failed || !strings.HasSuffix(op.Message, " td-good.service: topdeck has no right to; it needs to run as root, or polkit to allow it") {
+			t.Errorf("%s: %s: %s", action, op.RetStatus, op.Message)
+		}
+	}
+}
+
 func TestActionsOnScripts(t *testing.T) {
 	root := initTree(t, map[string]string{
 		"good": lsb("good", "start|stop|status", `[ "$1" = start ] && { sleep 1000 & echo $! > $0.daemon; }; exit 0`),

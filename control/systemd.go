@@ -280,9 +280,12 @@ func stoppedTimer() *time.Timer {
 	return t
 }
 
-// reason is an error of D-Bus in the words of systemd alone.
+// reason is an error of D-Bus in the words of systemd alone, where those say what is wrong.
 func reason(err error) string {
 	var e dbus.Error
+	if errors.As(err, &e) && (e.Name == "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired" || e.Name == "org.freedesktop.DBus.Error.AccessDenied") {
+		return "topdeck has no right to; it needs to run as root, or polkit to allow it"
+	}
 	if errors.As(err, &e) && len(e.Body) > 0 {
 		if text, ok := e.Body[0].(string); ok {
 			return strings.TrimSpace(text)

@@ -87,6 +87,10 @@ describe('what the server says', () => {
       'web.service：启动未执行：短时间内启动过于频繁；清除失败状态后可再次启动',
     ],
     [
+      'cannot start web.service: topdeck has no right to; it needs to run as root, or polkit to allow it',
+      'web.service：无法启动：topdeck 没有权限，需要以 root 身份运行或由 polkit 授权',
+    ],
+    [
       'web.service: start done; it is active (running)',
       'web.service：启动完成；当前为 active (running)',
     ],

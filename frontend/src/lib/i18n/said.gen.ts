@@ -374,6 +374,7 @@ export type Form =
 	| "topdeck ended while this ran; it may run still as %s: systemd cannot be asked: %s"
 	| "topdeck ended while this ran; it ran on as %s until topdeck was back, and was ended then"
 	| "topdeck has no right to; it needs to run as root"
+	| "topdeck has no right to; it needs to run as root, or polkit to allow it"
 	| "topdeck is not set up yet: open the set-up URL that it told when it started, or run topdeck user add NAME --role admin"
 	| "topdeck is set up already: sign in"
 	| "topdeck was set up; %s is its first administrator"

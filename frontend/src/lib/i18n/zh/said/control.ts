@@ -131,6 +131,8 @@ const managers = {
   'cannot reach systemd: %w; trying again': '无法连接 systemd：{1~said}；正在重试',
   'the connection ended': '连接已断开',
   "cannot list systemd's services: %w": '无法列出 systemd 的服务：{1~said}',
+  'topdeck has no right to; it needs to run as root, or polkit to allow it':
+    'topdeck 没有权限，需要以 root 身份运行或由 polkit 授权',
   'cannot list the unit files of systemd, so services that are not loaded may be missing: %w':
     '无法列出 systemd 的单元文件，因此可能缺少未加载的服务：{1~said}',
   'cannot list the service scripts: %w': '无法列出服务脚本：{1~said}',
