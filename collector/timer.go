@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -44,7 +45,7 @@ func (r *HostReader) timerTasks(ctx context.Context) ([]ScheduledTask, error) {
 		defer cancel()
 		c.tasks, c.err = r.askTimers(ctx)
 		if c.err != nil && ctx.Err() != nil {
-			c.err = fmt.Errorf("systemd did not answer within %v", timersTimeout)
+			c.err = errors.New("systemd did not answer within a second") // timersTimeout
 		}
 		c.asked = time.Now()
 	}

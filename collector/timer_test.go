@@ -106,7 +106,7 @@ func TestTimersOfASilentBus(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			h := r.Host(t.Context())
-			if len(h.ScheduledTasks) != 1 || !strings.Contains(h.Errors["scheduledTasks"], "systemd timers: systemd did not answer within 1s") {
+			if len(h.ScheduledTasks) != 1 || !strings.Contains(h.Errors["scheduledTasks"], "systemd timers: systemd did not answer within a second") {
 				t.Errorf("got %v and %q, want cron's one and a reason for the timers", lines(h.ScheduledTasks), h.Errors["scheduledTasks"])
 			}
 		})
@@ -244,7 +244,7 @@ func TestTimersOfARealSystemd(t *testing.T) {
 	if err := syscall.Kill(host.PID, syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	if reason := h.Errors["scheduledTasks"]; !strings.Contains(reason, "systemd timers: systemd did not answer within 1s") {
+	if reason := h.Errors["scheduledTasks"]; !strings.Contains(reason, "systemd timers: systemd did not answer within a second") {
 		t.Errorf("of a systemd that hangs: %q", reason)
 	}
 

@@ -272,7 +272,7 @@ export type Form =
 	| "something went wrong in the server; its log tells more"
 	| "startTime is missing: with the PID it names the process"
 	| "systemd could not start it"
-	| "systemd did not answer within %v"
+	| "systemd did not answer within a second"
 	| "systemd has dropped it, and how it ended is not known"
 	| "systemd timers: %v"
 	| "that is not for service scripts; start it, or stop it"
