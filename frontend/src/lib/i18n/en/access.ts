@@ -58,6 +58,7 @@ export const access = {
     role: 'Role',
     address: 'From',
     browser: 'Browser',
+    browserOn: (browser: string, system: string) => `${browser} on ${system}`,
     since: 'Signed in',
     lastUsed: 'Last used',
     expires: 'Session ends',

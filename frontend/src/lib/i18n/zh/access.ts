@@ -58,6 +58,7 @@ export const access: typeof en = {
     role: '角色',
     address: '来源地址',
     browser: '浏览器',
+    browserOn: (browser, system) => `${system} 上的 ${browser}`,
     since: '登录时间',
     lastUsed: '最近使用',
     expires: '会话到期',
