@@ -253,7 +253,7 @@ describe('states', () => {
 
   it('hostile names are text', async () => {
     const { page } = await staged('/processes?q=mallory')
-    await page.getByRole('cell', { name: '<b>bold</b>' }).first().waitFor()
+    await page.getByRole('rowheader', { name: '<b>bold</b>' }).first().waitFor()
     await page.getByText('<img src=x onerror=alert(1)>').first().waitFor()
   })
 
