@@ -1,5 +1,14 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { exitText, fullEnd, fullReason, shortEnd, shortReason, signalText } from './ending'
+import {
+  exitText,
+  fullEnd,
+  fullReason,
+  shortEnd,
+  shortReason,
+  signalText,
+  stateTerm,
+  stateWords,
+} from './ending'
 import { i18n } from './i18n.svelte'
 import type { Service } from './wire.gen'
 
@@ -70,5 +79,21 @@ describe('why a service failed', () => {
   ])('%s', (_, part, short, full) => {
     expect(shortReason(service(part))).toBe(short)
     expect(fullReason(service(part))).toBe(full)
+  })
+})
+
+describe('how a service stands', () => {
+  it.each([
+    ['active', 'running', 'active (running)', 'Running'],
+    ['failed', 'failed', 'failed', 'Failed'],
+    // A script of /etc/init.d that ended without removing its PID file.
+    ['failed', 'dead', 'failed (dead)', 'Failed'],
+    ['unknown', 'unknown', 'unknown', 'Unknown'],
+    ['activating', 'newly-made', 'activating (newly-made)', 'Starting'],
+    ['newer', 'newly-made', 'newer (newly-made)', 'newer (newly-made)'],
+  ])('%s, %s', (activeState, subState, said, words) => {
+    const one = service({ activeState, subState })
+    expect(stateTerm(one)).toBe(said)
+    expect(stateWords(one)).toBe(words)
   })
 })

@@ -30,6 +30,24 @@ export function signalText(signal: string): string {
   return means ? `${killedBy(signal)} (${means})` : killedBy(signal)
 }
 
+/** How a service stands, in systemd's terms. */
+export function stateTerm({ activeState, subState }: Service): string {
+  return activeState === subState ? activeState : `${activeState} (${subState})`
+}
+
+/** How a service stands, in words: by its sub-state where that says more than its state. */
+export function stateWords(service: Service): string {
+  const { states } = i18n.t.service
+  const { activeState, subState } = service
+  const told = activeState === 'failed' ? activeState : subState
+  return states[told] ?? states[activeState] ?? stateTerm(service)
+}
+
+/** How a service stands, as its row tells it: in English by systemd's terms, which are English words. */
+export function shortState(service: Service): string {
+  return i18n.language === 'en' ? stateTerm(service) : stateWords(service)
+}
+
 /** Why a service failed, as far as there is room on its row; empty where it did not. */
 export function shortReason({ result, exitCode, signal }: Service): string {
   const { results, exitStatus, killedBy } = i18n.t.ending

@@ -92,7 +92,7 @@ describe('what the server says', () => {
     ],
     [
       'web.service: start done; it is active (running)',
-      'web.service：启动完成；当前为 active (running)',
+      'web.service：启动完成；当前状态：运行中（active）',
     ],
     [
       'web.service: failed 2.0 s after its start, and systemd starts it again: a process failed, exit status 1: no port',
@@ -104,7 +104,7 @@ describe('what the server says', () => {
     ],
     [
       'web.service: start was canceled by bob; it is inactive (dead); what was begun is not undone',
-      'web.service：启动已被 bob 取消；当前为 inactive (dead)；已开始的部分不会撤销',
+      'web.service：启动已被 bob 取消；当前状态：未运行（inactive）；已开始的部分不会撤销',
     ],
     ['web.service is enabled already', 'web.service：已设为开机启动（无需更改）'],
     [

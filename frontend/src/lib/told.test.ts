@@ -20,7 +20,7 @@ describe('the reason in a record', () => {
       'web.service',
       'start done; it is active (running)',
       'it is active (running)',
-      '当前为 active (running)',
+      '当前状态：运行中（active）',
     ],
     ['service.stop', 'web.service', 'stop done', '', ''],
     ['command.run', 'sh -c x', 'sh failed, exit status 3: x', 'exit status 3: x', '退出码 3：x'],

@@ -5,6 +5,7 @@ import { common } from './common'
 import { collector } from './said/collector'
 import { control } from './said/control'
 import { server } from './said/server'
+import { service } from './service'
 
 /** Every form that the sources have. */
 const told = { ...control, ...server, ...collector }
@@ -14,6 +15,7 @@ const joined = {
   act: acts.acts.actions,
   able: { enable: '设为开机启动', disable: '取消开机启动' },
   role: common.roles,
+  standing: service.service.states,
   fell: { failed: '失败', ended: '结束' },
   unit: { seconds: '秒', second: '秒' },
   span: {

@@ -64,7 +64,7 @@ const left = {
 
 const already = { ' already': '（无需更改）' }
 
-const state = { '; it is %s (%s)': '；当前为 {1:w} ({2:w}){3~tail|ends|nothing}' }
+const state = { '; it is %s (%s)': '；当前状态：{2:standing}（{1:w}）{3~tail|ends|nothing}' }
 
 const damaged = { 'the data file is damaged': '数据文件已损坏' }
 
@@ -75,7 +75,7 @@ const again = {
 const acting = {
   '%s: %s done': '{1:w}：{2:act}完成',
   '%s: %s done%s': '{1:w}：{2:act}完成{3~state|tail|ends|nothing}',
-  '%s: restart done; it is active (%s)': '{1:w}：重启完成；当前为 active ({2:w})',
+  '%s: restart done; it is active (%s)': '{1:w}：重启完成；当前状态：{2:standing}（active）',
   '%s: %s %.1f s after its %s%s': '{1:w}：{4:act}后 {3:w} 秒{2:fell}{5~again|tail|ends|nothing}',
   '%s: failed %.1f s after its %s: process %d ended, and left its PID or lock file; its script does not tell why':
     '{1:w}：{3:act}后 {2:w} 秒失败：进程 {4} 已结束，留下了 PID 或锁文件；其脚本未说明原因',
@@ -137,7 +137,7 @@ const managers = {
     '无法列出 systemd 的单元文件，因此可能缺少未加载的服务：{1~said}',
   'cannot list the service scripts: %w': '无法列出服务脚本：{1~said}',
   'cannot ask the scripts of /etc/init.d: %w': '无法查询 /etc/init.d 的脚本：{1~said}',
-  'systemd did not answer within %v': 'systemd 在 {1:w} 内没有应答',
+  'systemd did not answer within a second': 'systemd 在一秒内没有应答',
   'cannot read the journal: %w': '无法读取 journal：{1~said}',
   'journalctl ended': 'journalctl 已退出',
   'there is no journal on a host without systemd; scripts write to files of their own':
