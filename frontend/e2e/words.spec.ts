@@ -78,7 +78,7 @@ describe('a search of the log in Chinese', () => {
       return Promise.resolve(false)
     }
     const { page } = await staged('/log', { answer }, { locale: 'zh-CN', ...wide })
-    await page.getByRole('cell', { name: '登录', exact: true }).first().waitFor()
+    await page.getByRole('rowheader', { name: '登录', exact: true }).first().waitFor()
     await page.getByRole('searchbox').fill(words)
     const said = wanted === words ? '此处按原样搜索' : `实际搜索：${wanted}`
     await page.getByText(said).waitFor()
@@ -136,8 +136,10 @@ describe('a session that is kept in memory only', () => {
     ['zh-CN', '此会话仅保存在内存中，topdeck 退出时即告结束', '腾出空间', phone],
   ])('says so, and what to do, in %s', async (locale, what, todo, options) => {
     const { page } = await staged('/', { session }, { ...options, locale })
-    const warning = page.getByRole('status').filter({ hasText: what })
-    await warning.getByText(todo).waitFor()
+    const heard = page.getByRole('log').getByText(what)
+    await heard.waitFor()
+    expect(await heard.innerText()).toContain(todo)
+    await page.getByText(todo).first().waitFor()
     expect(await axe(page)).toEqual([])
   })
 })

@@ -47,6 +47,8 @@ export class LiveList<Row> {
   errors = $state.raw<Record<string, string>>({})
   /** Why the server refused the query; the rows shown are still those of the one before. */
   refused = $state.raw<ErrorBody | null>(null)
+  /** What was searched for when the rows, or the refusal, came; null before the first. */
+  answered = $state<string | null>(null)
   /** How many readings have come. */
   reading = $state(0)
   /** The rows as they stand, with those that ended a moment ago. While held, no order changes and no row joins or leaves. */
@@ -84,7 +86,10 @@ export class LiveList<Row> {
     this.#watching = live.watch<Row>(this.#subject(query, false), {
       snapshot: (message) => this.#replace(message),
       delta: (message) => this.#change(message),
-      refused: (error) => (this.refused = error),
+      refused: (error) => {
+        this.refused = error
+        this.answered = this.#query.q
+      },
     })
   }
 
@@ -188,6 +193,7 @@ export class LiveList<Row> {
     else if (this.#held)
       for (const key of this.#byKey.keys()) if (!before.has(key)) this.#came.add(key)
     this.refused = null
+    this.answered = this.#query.q
     this.#stamp(message)
   }
 

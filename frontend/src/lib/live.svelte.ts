@@ -271,7 +271,11 @@ export class Live {
     }
     if (this.lostAt === 0) this.lostAt = Date.now()
     this.state = 'waiting'
-    this.lost = code === goingAway ? 'stopped' : code === slow ? 'slow' : 'broken'
+    if (code === goingAway) this.lost = 'stopped'
+    else if (code === slow) this.lost = 'slow'
+    // A try that failed tells no reason of its own.
+    else if (wasLive) this.lost = 'broken'
+    else this.lost ??= 'broken'
     this.#schedule()
     if (wasLive) return
     // A WebSocket does not say why it was not let in; a plain request does.

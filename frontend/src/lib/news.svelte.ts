@@ -32,8 +32,6 @@ const atOnce = 5
 export class News {
   /** The newest last. */
   notices = $state.raw<readonly Notice[]>([])
-  /** What was told last. */
-  changed = $state.raw<Notice | null>(null)
   /** The newest record that is known; empty where the log was not heard of yet, "0" where it had none. */
   newest = ''
 
@@ -99,7 +97,6 @@ export class News {
   clear() {
     this.#asked.clear()
     this.notices = []
-    this.changed = null
   }
 
   #of({ id }: Operation): Notice | undefined {
@@ -125,7 +122,6 @@ export class News {
 
   #put(notice: Notice) {
     const known = this.notices.some(({ key }) => key === notice.key)
-    this.changed = notice
     this.notices = known
       ? this.notices.map((old) => (old.key === notice.key ? notice : old))
       : [...this.notices, notice].slice(-atOnce)

@@ -92,18 +92,10 @@ describe('an act that was asked for', () => {
 })
 
 describe('news', () => {
-  it('remembers what was told last, for who hears it', () => {
-    const key = ask()
-    expect(news.changed).toMatchObject({ key, operation: null })
-    news.began(record(7), key)
-    expect(news.changed).toMatchObject({ key, operation: { id: '7' } })
-  })
-
   it('is gone when somebody else may sign in', () => {
     ask()
     news.clear()
     expect(news.notices).toEqual([])
-    expect(news.changed).toBeNull()
   })
 
   it('does not say twice what it is about', () => {

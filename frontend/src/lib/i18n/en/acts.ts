@@ -58,6 +58,7 @@ export const acts = {
   },
   toasts: {
     label: 'News',
+    heard: 'What was told lately',
     record: 'Open record',
     asked: 'asked',
     unheard: 'No connection: how it ends is told when it is back.',

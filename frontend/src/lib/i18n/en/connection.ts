@@ -11,6 +11,7 @@ export const connection = {
       blocked:
         'The server answers, but its live connection does not open. A proxy in between may not pass WebSockets.',
     },
+    back: 'The connection is back.',
     age: (age: string) => `What you see is ${age} old.`,
     retryIn: (seconds: number) => `Trying again in ${seconds} s.`,
     retrying: 'Trying now …',

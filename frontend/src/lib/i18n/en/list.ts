@@ -47,6 +47,7 @@ export const list = {
     freeze: 'Freeze the list',
     unfreeze: 'Let it go on',
     frozen: 'Frozen: order and rows stay, their values are live.',
+    unfrozen: 'The list goes on.',
     held: 'Order held while you aim',
     waiting: (n: string) => `${n} new not shown`,
     tag: (name: string) => `Tag ${name}`,

@@ -59,6 +59,7 @@ export const acts: typeof en = {
   },
   toasts: {
     label: '通知',
+    heard: '最近的通知',
     record: '查看记录',
     asked: '已提交',
     unheard: '连接已断开，恢复后将告知结果。',

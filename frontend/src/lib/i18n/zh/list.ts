@@ -49,6 +49,7 @@ export const list: typeof en = {
     freeze: '冻结列表',
     unfreeze: '解除冻结',
     frozen: '已冻结：顺序和行保持不变，数值仍实时更新。',
+    unfrozen: '已解除冻结，列表恢复更新。',
     held: '指向期间顺序保持不变',
     waiting: (n) => `另有 ${n} 个新增未显示`,
     tag: (name) => `标记 ${name}`,
