@@ -76,20 +76,27 @@ describe('the overview', () => {
     for (const name of ['CPU', 'Memory', 'Load', 'Network', 'Disks']) {
       await page.getByRole('heading', { name, exact: true }).first().waitFor()
     }
-    expect(await page.locator('canvas').count()).toBeGreaterThanOrEqual(5)
+    const canvases = page.locator('canvas')
+    await expect.poll(() => canvases.count(), { timeout: 15_000 }).toBeGreaterThanOrEqual(5)
     // Something other than one colour is on the canvas.
-    const colours = await page
-      .locator('canvas')
-      .first()
-      .evaluate((canvas: HTMLCanvasElement) => {
-        const data =
-          canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? []
-        const seen = new Set<string>()
-        for (let i = 0; i < data.length; i += 4)
-          seen.add(`${data[i]},${data[i + 1]},${data[i + 2]},${data[i + 3]}`)
-        return seen.size
-      })
+    const colours = await canvases.first().evaluate((canvas: HTMLCanvasElement) => {
+      const data =
+        canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? []
+      const seen = new Set<string>()
+      for (let i = 0; i < data.length; i += 4)
+        seen.add(`${data[i]},${data[i + 1]},${data[i + 2]},${data[i + 3]}`)
+      return seen.size
+    })
     expect(colours).toBeGreaterThan(3)
+    // A reading goes on in the graphs that are there: what one points at in them stays.
+    const drawn = await canvases.elementHandles()
+    const time = page.locator('main time').first()
+    for (let readings = 0; readings < 3; readings++) {
+      const before = await time.getAttribute('datetime')
+      await expect.poll(() => time.getAttribute('datetime'), { timeout: 10_000 }).not.toBe(before)
+    }
+    for (const canvas of drawn)
+      expect(await canvas.evaluate((element) => element.isConnected)).toBe(true)
   })
 })
 
