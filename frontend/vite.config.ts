@@ -43,6 +43,47 @@ function subsetTheFont(): Plugin {
   }
 }
 
+type Shape = [tag: string, attributes: Record<string, string>]
+
+/** Lucide's icons work out each of their attributes where they are shown, and a bar of them takes longer than the page under it. Ours differ in their size only: each is made plain markup. */
+function plainIcons(): Plugin {
+  return {
+    name: 'plain-icons',
+    enforce: 'pre',
+    transform(code, id) {
+      if (!/@lucide.svelte.dist.icons.[\w-]+\.svelte$/.test(id)) return
+      const data = /const iconData = (.*);/.exec(code)?.[1]
+      if (!data) this.error(`cannot find the shapes of ${id}`)
+      const { node } = JSON.parse(data) as { node: Shape[] }
+      const shapes = node.map(([tag, attributes]) => {
+        const written = Object.entries(attributes).map(([name, value]) => `${name}="${value}"`)
+        return `<${tag} ${written.join(' ')}/>`
+      })
+      return `<script>const { size } = $props()</script>
+<svg width={size} height={size} viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">${shapes.join('')}</svg>`
+    },
+  }
+}
+
+/** As soon as it is loaded uPlot makes what formats numbers and finds the time zone, which takes as long as drawing a graph. Ours ask for neither. */
+function plotWithoutIntl(): Plugin {
+  const needless: [string, string][] = [
+    ["new Intl.NumberFormat(domEnv ? nav.language : 'en-US')", '{ format: String }'],
+    ['new Intl.DateTimeFormat().resolvedOptions().timeZone', "''"],
+  ]
+  return {
+    name: 'plot-without-intl',
+    transform(code, id) {
+      if (!id.endsWith('uPlot.esm.js')) return
+      for (const [text, instead] of needless) {
+        if (!code.includes(text)) this.error(`cannot find in uPlot: ${text}`)
+        code = code.replace(text, instead)
+      }
+      return { code, map: null }
+    },
+  }
+}
+
 /** What compresses well lies beside itself as Brotli, which is too slow to be made while somebody waits. */
 function brotli(): Plugin {
   return {
@@ -63,7 +104,14 @@ function brotli(): Plugin {
 }
 
 export default defineConfig({
-  plugins: [subsetTheFont(), svelte(), renderWithTheApp(), brotli()],
+  plugins: [
+    subsetTheFont(),
+    plainIcons(),
+    svelte(),
+    plotWithoutIntl(),
+    renderWithTheApp(),
+    brotli(),
+  ],
   build: {
     // The first that know light-dark(), which the colours are made of.
     target: ['chrome123', 'firefox128', 'safari17.5'],
