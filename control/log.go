@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -182,19 +183,43 @@ func (l *Log) Begin(e Entry) (Operation, error) {
 func (l *Log) Record(e Entry) (Operation, error) { return l.record(e, true) }
 
 func (l *Log) record(e Entry, keep bool) (Operation, error) {
-	if e.RetStatus == "" {
-		e.RetStatus = Succeeded
-	}
+	e.RetStatus = cmp.Or(e.RetStatus, Succeeded)
 	return l.first(event, e, keep)
 }
 
-func (l *Log) first(k kind, e Entry, keep bool) (Operation, error) {
+// RecordWith records what with writes into the log's database, in one transaction with it: both are on the disk when RecordWith returns, or
+// neither is. with may run more than once.
+func (l *Log) RecordWith(with func(*bbolt.Tx) error, events ...Entry) error {
 	now := l.now()
+	return l.write(func(b books) (ids []uint64, err error) {
+		if err := with(b.entries.Tx()); err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			e.RetStatus = cmp.Or(e.RetStatus, Succeeded)
+			id, err := b.begin(firstEntry(event, e, now))
+			if err != nil {
+				return nil, err
+			}
+			ids = append(ids, id)
+		}
+		return ids, nil
+	})
+}
+
+// firstEntry is the first of an operation.
+func firstEntry(k kind, e Entry, now time.Time) entry {
 	first := entry{
 		kind: k, time: now, logType: e.LogType, target: e.Target, actor: e.Actor, source: e.Source, retStatus: e.RetStatus,
 		message: e.Message, detail: e.Detail, exitCode: e.ExitCode, duration: e.Duration, seen: e.Seen,
 	}
 	first.bound()
+	return first
+}
+
+func (l *Log) first(k kind, e Entry, keep bool) (Operation, error) {
+	now := l.now()
+	first := firstEntry(k, e, now)
 	c := l.waiting.add(func(b books) ([]uint64, error) {
 		id, err := b.begin(first)
 		return []uint64{id}, err

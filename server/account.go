@@ -30,6 +30,8 @@ func CheckName(name string) error {
 // operationLog is where sign-ins and changes of accounts are recorded. It is *control.Log.
 type operationLog interface {
 	Record(control.Entry) (control.Operation, error)
+	// RecordWith records what with writes, in one transaction with it.
+	RecordWith(with func(*bbolt.Tx) error, events ...control.Entry) error
 	// Denied records a refused sign-in, or a wrong password of whoever was signed in as actor; those of one account, actor, address
 	// and minute are summed.
 	Denied(account, actor, address, reason string) error
@@ -159,46 +161,46 @@ func (a *Accounts) verify(who standing, name, password string) (account, bool, e
 	return one, known && right, err
 }
 
-// change makes edit's changes durable, then visible. It refuses to leave the server without an administrator.
-func (a *Accounts) change(edit func(all map[string]account) error) error {
+// change makes edit's changes durable, together with the records of them that it returns, then visible. It refuses to leave the server without an
+// administrator.
+func (a *Accounts) change(edit func(all map[string]account) (records []control.Entry, err error)) error {
 	a.writing.Lock()
 	defer a.writing.Unlock()
 	next := maps.Clone(a.all) // only change writes it
-	if err := edit(next); err != nil {
+	records, err := edit(next)
+	if err != nil {
 		return err
 	}
 	isAdmin := func(one account) bool { return one.Role == Admin }
 	if has(a.all, isAdmin) && !has(next, isAdmin) {
 		return refuse(codeConflict, "this is the last administrator; make another one first")
 	}
-	err := control.Careful(func() error {
-		return a.db.Update(func(tx *bbolt.Tx) error {
-			users, err := tx.CreateBucketIfNotExists([]byte(usersBucket))
+	err = a.log.RecordWith(func(tx *bbolt.Tx) error {
+		users, err := tx.CreateBucketIfNotExists([]byte(usersBucket))
+		if err != nil {
+			return err
+		}
+		for name := range a.all {
+			if _, stays := next[name]; !stays {
+				if err := users.Delete([]byte(name)); err != nil {
+					return err
+				}
+			}
+		}
+		for name, one := range next {
+			if one == a.all[name] {
+				continue
+			}
+			text, err := json.Marshal(one)
 			if err != nil {
 				return err
 			}
-			for name := range a.all {
-				if _, stays := next[name]; !stays {
-					if err := users.Delete([]byte(name)); err != nil {
-						return err
-					}
-				}
+			if err := users.Put([]byte(name), text); err != nil {
+				return err
 			}
-			for name, one := range next {
-				if one == a.all[name] {
-					continue
-				}
-				text, err := json.Marshal(one)
-				if err != nil {
-					return err
-				}
-				if err := users.Put([]byte(name), text); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	})
+		}
+		return nil
+	}, records...)
 	if err != nil {
 		return unsaved(err)
 	}
@@ -219,15 +221,12 @@ func has(all map[string]account, is func(account) bool) bool {
 
 // Add makes an account.
 func (a *Accounts) Add(by Actor, name, password string, role Role) (UserRow, error) {
-	one, err := a.add(name, password, role, false)
-	if err == nil {
-		a.record("user.add", by, name, "added with the role "+string(role))
-	}
+	one, err := a.add(name, password, role, false, entryOf("user.add", by, name, "added with the role "+string(role)))
 	return one.row(), err
 }
 
 // add makes an account; with first, only where there is no administrator yet.
-func (a *Accounts) add(name, password string, role Role, first bool) (account, error) {
+func (a *Accounts) add(name, password string, role Role, first bool, record control.Entry) (account, error) {
 	if err := CheckName(name); err != nil {
 		return account{}, err
 	}
@@ -246,15 +245,15 @@ func (a *Accounts) add(name, password string, role Role, first bool) (account, e
 	}
 	now := a.now()
 	one := account{Name: name, Role: role, Password: hash, Stamp: rand.Text(), CreatedAt: now, PasswordChanged: now}
-	return one, a.change(func(all map[string]account) error {
+	return one, a.change(func(all map[string]account) ([]control.Entry, error) {
 		if first && led(all) {
-			return errSetupUsed()
+			return nil, errSetupUsed()
 		}
 		if _, taken := all[name]; taken {
-			return refuse(codeConflict, "there is already a user %s", name)
+			return nil, refuse(codeConflict, "there is already a user %s", name)
 		}
 		all[name] = one
-		return nil
+		return []control.Entry{record}, nil
 	})
 }
 
@@ -285,10 +284,10 @@ func (a *Accounts) update(by Actor, name string, role *Role, password *string, c
 		}
 	}
 	var before, after account
-	err := a.change(func(all map[string]account) error {
+	err := a.change(func(all map[string]account) (records []control.Entry, err error) {
 		one, known := all[name]
 		if !known {
-			return noSuchUser(name)
+			return nil, noSuchUser(name)
 		}
 		before = one
 		if role != nil {
@@ -301,7 +300,13 @@ func (a *Accounts) update(by Actor, name string, role *Role, password *string, c
 			one.Stamp = rand.Text()
 		}
 		all[name], after = one, one
-		return nil
+		if after.Role != before.Role {
+			records = append(records, entryOf("user.role", by, name, fmt.Sprintf("role changed from %s to %s", before.Role, after.Role)))
+		}
+		if password != nil {
+			records = append(records, entryOf("user.password", by, name, "password changed"))
+		}
+		return records, nil
 	})
 	if err != nil {
 		return account{}, err
@@ -309,54 +314,49 @@ func (a *Accounts) update(by Actor, name string, role *Role, password *string, c
 	if after != before {
 		changed()
 	}
-	if after.Role != before.Role {
-		a.record("user.role", by, name, fmt.Sprintf("role changed from %s to %s", before.Role, after.Role))
-	}
-	if password != nil {
-		a.record("user.password", by, name, "password changed")
-	}
 	return after, nil
 }
 
 // Remove removes an account. Its sessions end.
 func (a *Accounts) Remove(by Actor, name string) error {
-	err := a.change(func(all map[string]account) error {
+	err := a.change(func(all map[string]account) ([]control.Entry, error) {
 		if _, known := all[name]; !known {
-			return noSuchUser(name)
+			return nil, noSuchUser(name)
 		}
 		delete(all, name)
-		return nil
+		return []control.Entry{entryOf("user.remove", by, name, "removed")}, nil
 	})
 	if err != nil {
 		return err
 	}
 	a.changed()
-	a.record("user.remove", by, name, "removed")
 	return nil
 }
 
 // signedIn keeps when an account last signed in. Nobody is turned away when that fails.
 func (a *Accounts) signedIn(name string) {
-	err := a.change(func(all map[string]account) error {
+	err := a.change(func(all map[string]account) ([]control.Entry, error) {
 		if one, known := all[name]; known {
 			one.LastLogin = a.now()
 			all[name] = one
 		}
-		return nil
+		return nil, nil
 	})
 	if err != nil {
 		a.logger.Error("cannot keep the time of a sign-in", "user", name, "error", err)
 	}
 }
 
-// record writes down what has been done. What was done stays done when that fails.
-func (a *Accounts) record(logType string, by Actor, target, message string) {
+// entryOf is the record of what somebody did.
+func entryOf(logType string, by Actor, target, message string) control.Entry {
 	// Plain comings and goings, and what was only read, need not be looked at.
 	seen := slices.Contains([]string{"session.login", "session.logout", "session.confirm", "process.environment", "log.export"}, logType)
-	_, err := a.log.Record(control.Entry{
-		LogType: logType, Target: target, Actor: by.Name, Source: by.Source, Message: message, Seen: seen,
-	})
-	if err != nil {
+	return control.Entry{LogType: logType, Target: target, Actor: by.Name, Source: by.Source, Message: message, Seen: seen}
+}
+
+// record writes down what has been done. What was done stays done when that fails.
+func (a *Accounts) record(logType string, by Actor, target, message string) {
+	if _, err := a.log.Record(entryOf(logType, by, target, message)); err != nil {
 		a.logger.Error("cannot record", "logType", logType, "target", target, "actor", by.Name, "error", err)
 	}
 }

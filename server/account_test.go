@@ -9,6 +9,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/pquerna/otp/totp"
+	"go.etcd.io/bbolt"
+
 	"topdeck/control"
 )
 
@@ -42,6 +45,55 @@ func newTestAccounts(t *testing.T) *Accounts {
 		t.Fatal(err)
 	}
 	return a
+}
+
+// TestAccountsChangeWithTheirRecord: whatever happens, an account that was changed has a record of it: both are one transaction.
+func TestAccountsChangeWithTheirRecord(t *testing.T) {
+	a := newTestAccounts(t)
+	operator, password := Operator, newTestPassword
+	var of account
+	var recovery []string
+	const secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := a.Add(Actor{}, "ann", testPassword, Admin)
+	must(err)
+	for _, c := range []struct {
+		want string
+		do   func() error
+	}{
+		{"user.add", func() error { _, err := a.Add(Actor{}, "bob", testPassword, Viewer); return err }},
+		{"user.role", func() error { _, err := a.Update(Actor{}, "bob", &operator, nil); return err }},
+		{"user.password", func() error { _, err := a.Update(Actor{}, "bob", nil, &password); return err }},
+		{"user.second-factor", func() (err error) {
+			code, err := totp.GenerateCode(secret, a.now())
+			must(err)
+			of, recovery, err = a.enable(Actor{}, "bob", secret, code, func() {})
+			return err
+		}},
+		{"user.recovery-code", func() error { return a.spend(of, Actor{}, recovery[0]) }},
+		{"user.recovery-codes", func() error { _, err := a.renewCodes(Actor{}, "bob"); return err }},
+		{"user.second-factor-off", func() error { _, err := a.disable(Actor{}, "bob", func() {}); return err }},
+		{"user.remove", func() error { return a.Remove(Actor{}, "bob") }},
+	} {
+		state := func() (transaction int, last string) {
+			must(a.db.View(func(tx *bbolt.Tx) error { transaction = tx.ID(); return nil }))
+			page, err := a.log.(*control.Log).List(t.Context(), control.Filter{Limit: 1})
+			must(err)
+			return transaction, page.Operations[0].LogType
+		}
+		before, _ := state()
+		if err := c.do(); err != nil {
+			t.Fatalf("%s: %v", c.want, err)
+		}
+		if after, last := state(); after != before+1 || last != c.want {
+			t.Errorf("%s took %d transactions, and the last record is %s", c.want, after-before, last)
+		}
+	}
+	t.Log("row 8: each change of an account is one transaction with its record: there is none without")
 }
 
 // TestUnknownUsersCostTheSame: with no room to hash, it cannot be told whether there is such a user.

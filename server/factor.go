@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"topdeck/control"
 )
 
 // secondFactor is what an account may have beside its password. It is replaced and never changed: accounts are compared by ==.
@@ -23,7 +25,7 @@ var errWrongCode = errors.New("the code is wrong, or it was used before")
 // the recovery codes, which are nowhere else. Sessions that were opened with the password alone end, which is what changed is for.
 func (a *Accounts) enable(by Actor, name, secret, code string, changed func()) (one account, codes []string, err error) {
 	codes, hashes := newRecoveryCodes()
-	err = a.changeFactor(name, &one, func(had *secondFactor) (*secondFactor, error) {
+	err = a.changeFactor(entryOf("user.second-factor", by, name, "second factor set up"), name, &one, func(had *secondFactor) (*secondFactor, error) {
 		if had != nil {
 			return nil, errHasFactor()
 		}
@@ -37,13 +39,12 @@ func (a *Accounts) enable(by Actor, name, secret, code string, changed func()) (
 		return account{}, nil, err
 	}
 	changed()
-	a.record("user.second-factor", by, name, "second factor set up")
 	return one, codes, nil
 }
 
 // disable takes the second factor away. Sessions of the account end, which is what changed is for.
 func (a *Accounts) disable(by Actor, name string, changed func()) (one account, err error) {
-	err = a.changeFactor(name, &one, func(had *secondFactor) (*secondFactor, error) {
+	err = a.changeFactor(entryOf("user.second-factor-off", by, name, "second factor removed"), name, &one, func(had *secondFactor) (*secondFactor, error) {
 		if had == nil {
 			return nil, errNoFactor(name)
 		}
@@ -53,46 +54,41 @@ func (a *Accounts) disable(by Actor, name string, changed func()) (one account, 
 		return account{}, err
 	}
 	changed()
-	a.record("user.second-factor-off", by, name, "second factor removed")
 	return one, nil
 }
 
 // changeFactor replaces the second factor of an account, and its stamp, to which sessions hold. after is what it is then.
-func (a *Accounts) changeFactor(name string, after *account, edit func(*secondFactor) (*secondFactor, error)) error {
-	return a.change(func(all map[string]account) error {
+func (a *Accounts) changeFactor(record control.Entry, name string, after *account, edit func(*secondFactor) (*secondFactor, error)) error {
+	return a.change(func(all map[string]account) ([]control.Entry, error) {
 		one, known := all[name]
 		if !known {
-			return noSuchUser(name)
+			return nil, noSuchUser(name)
 		}
 		factor, err := edit(one.SecondFactor)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		one.SecondFactor, one.Stamp = factor, rand.Text()
 		all[name], *after = one, one
-		return nil
+		return []control.Entry{record}, nil
 	})
 }
 
 // renewCodes makes new recovery codes, of which none is anywhere else; those before are worth nothing from then on.
 func (a *Accounts) renewCodes(by Actor, name string) ([]string, error) {
 	codes, hashes := newRecoveryCodes()
-	err := a.change(func(all map[string]account) error {
+	err := a.change(func(all map[string]account) ([]control.Entry, error) {
 		one, known := all[name]
 		if !known || one.SecondFactor == nil {
-			return errNoFactor(name)
+			return nil, errNoFactor(name)
 		}
 		factor := *one.SecondFactor
 		factor.Recovery = hashes
 		one.SecondFactor = &factor
 		all[name] = one
-		return nil
+		return []control.Entry{entryOf("user.recovery-codes", by, name, "new recovery codes made")}, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	a.record("user.recovery-codes", by, name, "new recovery codes made")
-	return codes, nil
+	return codes, err
 }
 
 // spend takes a code of an account as it was when its password was checked, each code once. That is durable when spend
@@ -100,37 +96,34 @@ func (a *Accounts) renewCodes(by Actor, name string) ([]string, error) {
 // administrator must be able to sign in then. Recovery codes, which are good for years, are not.
 func (a *Accounts) spend(of account, by Actor, code string) error {
 	code = plainCode(code)
-	isTime, left := isTimeCode(code), 0
-	err := a.change(func(all map[string]account) error {
+	isTime := isTimeCode(code)
+	err := a.change(func(all map[string]account) (records []control.Entry, err error) {
 		one, known := all[of.Name]
 		if !known || one.Stamp != of.Stamp || one.SecondFactor == nil {
-			return errWrongCode
+			return nil, errWrongCode
 		}
 		factor := *one.SecondFactor
 		if isTime {
 			step, ok := stepOf(factor.Secret, code, a.now(), max(factor.LastStep, a.spent[factor.Secret]))
 			if !ok {
-				return errWrongCode
+				return nil, errWrongCode
 			}
 			factor.LastStep, a.spent[factor.Secret] = step, step
 		} else {
 			at := slices.Index(factor.Recovery, recoveryHash(code))
 			if at < 0 {
-				return errWrongCode
+				return nil, errWrongCode
 			}
 			factor.Recovery = slices.Delete(slices.Clone(factor.Recovery), at, at+1)
-			left = len(factor.Recovery)
+			records = append(records, entryOf("user.recovery-code", by, of.Name, fmt.Sprintf("a recovery code was used; %d are left", len(factor.Recovery))))
 		}
 		one.SecondFactor = &factor
 		all[of.Name] = one
-		return nil
+		return records, nil
 	})
 	if isTime && errors.Is(err, errUnsaved) {
 		a.logger.Error("cannot keep that a code was used: it is not taken again until topdeck ends", "user", of.Name, "error", err)
 		return nil
-	}
-	if err == nil && !isTime {
-		a.record("user.recovery-code", by, of.Name, fmt.Sprintf("a recovery code was used; %d are left", left))
 	}
 	return err
 }

@@ -86,12 +86,13 @@ func (s *Server) setUp(c *fiber.Ctx) error {
 		s.accounts.denied(body.Username, actorOf(c), "set-up: "+err.Error())
 		return err
 	}
-	one, err := s.accounts.add(body.Username, body.Password, Admin, true)
+	by := Actor{Name: body.Username, Source: sourceOf(c)}
+	one, err := s.accounts.add(body.Username, body.Password, Admin, true,
+		entryOf("setup.done", by, by.Name, "topdeck was set up; "+by.Name+" is its first administrator"))
 	if err != nil {
 		s.setup.giveBack()
 		return err
 	}
-	s.accounts.record("setup.done", Actor{Name: one.Name, Source: sourceOf(c)}, one.Name, "topdeck was set up; "+one.Name+" is its first administrator")
 	session := s.enter(c, one)
 	s.accounts.signedIn(one.Name)
 	return c.Status(fiber.StatusCreated).JSON(s.sessionReply(session))

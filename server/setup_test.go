@@ -154,10 +154,10 @@ func TestSetupIsWonOnceTwice(t *testing.T) {
 	if err := s.setup.claim(token, s.clock.now()); err == nil {
 		t.Error("the token was taken twice")
 	}
-	if _, err := s.accounts.add("ann", testPassword, Admin, true); err != nil {
+	if _, err := s.accounts.add("ann", testPassword, Admin, true, control.Entry{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.accounts.add("bob", testPassword, Admin, true); err == nil {
+	if _, err := s.accounts.add("bob", testPassword, Admin, true, control.Entry{}); err == nil {
 		t.Error("there are two first accounts")
 	}
 }
@@ -185,7 +185,7 @@ func TestSetupLastsUntilThereIsAnAdministrator(t *testing.T) {
 	if err := s.setup.claim(token, s.steady()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.accounts.add("ada", testPassword, Admin, true); err != nil {
+	if _, err := s.accounts.add("ada", testPassword, Admin, true, control.Entry{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, needed, _ := s.StartSetup(); needed {
