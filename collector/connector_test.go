@@ -50,12 +50,16 @@ func TestShortLivedProcessesAreSeen(t *testing.T) {
 		{"kill -KILL $$", 0, syscall.SIGKILL},
 		{"kill -TERM $$", 0, syscall.SIGTERM},
 	} {
-		cmd := exec.Command("/bin/sh", "-c", c.script)
-		before := time.Now()
-		_ = cmd.Run() // how it ends is what the sample has to tell
-		pid := cmd.Process.Pid
+		var before time.Time
 		var e *Ended
-		await(t, samples, "the end of "+c.script, func(s *Sample) bool { e = find(s, pid); return e != nil })
+		// Of those that sleep something is known besides their end, if they are looked at before. On a busy machine that may be too late for one.
+		for try := 0; try == 0 || try < 20 && strings.HasPrefix(c.script, "sleep") && e.Process.Comm == ""; try++ {
+			cmd := exec.Command("/bin/sh", "-c", c.script)
+			before = time.Now()
+			_ = cmd.Run() // how it ends is what the sample has to tell
+			pid := cmd.Process.Pid
+			await(t, samples, "the end of "+c.script, func(s *Sample) bool { e = find(s, pid); return e != nil })
+		}
 		switch {
 		case c.signal != 0 && (e.Signal == nil || *e.Signal != int(c.signal) || e.ExitCode != nil):
 			t.Errorf("%s: ended with the signal %v, want %d", c.script, e.Signal, c.signal)
@@ -63,13 +67,13 @@ func TestShortLivedProcessesAreSeen(t *testing.T) {
 			t.Errorf("%s: ended with the code %v, want %d", c.script, e.ExitCode, c.code)
 		}
 		p := e.Process
-		if age := p.StartedAt.Sub(before); age < -2*time.Second || age > 2*time.Second {
+		if age := p.StartedAt.Sub(before); age < -2*time.Second || age > time.Since(before)+2*time.Second {
 			t.Errorf("%s: started %v after it was started", c.script, age)
 		}
 		if p.PPID != os.Getpid() {
 			t.Errorf("%s: its parent is %d", c.script, p.PPID)
 		}
-		if strings.HasPrefix(c.script, "sleep") { // it lived long enough to be looked at
+		if strings.HasPrefix(c.script, "sleep") {
 			check(t, "name", p.Comm, "sh")
 			check(t, "command line", p.Cmdline, "/bin/sh -c "+c.script)
 		}

@@ -14,12 +14,13 @@ import (
 // TestTheBusGoes takes away what topdeck reaches systemd by, in the middle of jobs: dbus killed, and systemd reloaded and executed
 // anew, once each; 50 and 10 times with TOPDECK_SOAK=1. Every act ends, and the list is right again soon.
 func TestTheBusGoes(t *testing.T) {
+	const often = "[Unit]\nStartLimitIntervalSec=0\n"
 	host := install(t, map[string]string{
-		"slow.service": "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 0.7\nExecStop=/bin/sleep 0.3\n",
-		"fast.service": "[Service]\nExecStart=/bin/sleep 1000\n",
-		"bad.service":  "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'sleep 0.4; echo no such table >&2; exit 3'\n",
+		"slow.service": often + "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 0.7\nExecStop=/bin/sleep 0.3\n",
+		"fast.service": often + "[Service]\nExecStart=/bin/sleep 1000\n",
+		"bad.service":  often + "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'sleep 0.4; echo no such table >&2; exit 3'\n",
 		// As an administrator would have it who wants a dbus that ends to come back.
-		"dbus.service.d/again.conf": "[Unit]\nStartLimitIntervalSec=0\n",
+		"dbus.service.d/again.conf": often,
 	})
 	admin := host.as("admin")
 	kills, reloads := 1, 1
@@ -41,9 +42,15 @@ func TestTheBusGoes(t *testing.T) {
 		})
 		longest = max(longest, time.Since(begun))
 	}
-	count := map[control.RetStatus]int{}
+	process := func() string {
+		return host.run("systemctl", "show", "--property=MainPID", "--value", "topdeck.service")
+	}
+	count, first := map[control.RetStatus]int{}, process()
 	round := func(name string, strike ...string) {
 		t.Helper()
+		if status, text := admin.call("POST", "/session/confirm", map[string]string{"password": testPassword}, nil); status != http.StatusNoContent {
+			t.Fatalf("%s: the password is answered with %d %s", name, status, text)
+		}
 		var begun []control.Operation
 		for _, act := range [][2]string{{"slow.service", "restart"}, {"fast.service", "restart"}, {"bad.service", "start"}} {
 			begun = append(begun, admin.begin(act[0], act[1]))
@@ -65,6 +72,9 @@ func TestTheBusGoes(t *testing.T) {
 			}
 		}
 		reachable()
+		if now := process(); now != first {
+			t.Fatalf("%s: topdeck is another process: %s, not %s\n%s", name, now, first, host.logged())
+		}
 		for _, unit := range []string{"slow.service", "fast.service", "bad.service"} {
 			host.until(unit+" is listed as systemd itself has it", func() bool {
 				s := admin.service(unit)
