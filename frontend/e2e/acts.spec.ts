@@ -1,4 +1,4 @@
-import type { BrowserContextOptions, Page } from 'playwright-core'
+import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { axe, Pages, phone } from './browser'
 
@@ -347,11 +347,24 @@ describe('the five questions', () => {
       if (/^(\w|[/?]|Tab|Enter|ArrowDown)$/.test(key)) await page.keyboard.press(key)
       else await page.keyboard.type(key)
   }
-  const start = (page: Page, service: string) =>
-    page.request.post(`${url}/api/v1/services/${service}/actions`, {
+  async function start(page: Page, service: string) {
+    const answer = await page.request.post(`${url}/api/v1/services/${service}/actions`, {
       headers: { Origin: url },
       data: { action: 'start' },
     })
+    expect(answer.status()).toBe(202)
+  }
+  /** Has a service end until it is seen: what ends while a page has no connection, that page does not see. */
+  const dies = (page: Page, seen: Locator) =>
+    expect
+      .poll(
+        async () => {
+          await start(page, 'acts-late.service')
+          return seen.count()
+        },
+        { interval: 4_000, timeout: 40_000 },
+      )
+      .toBeGreaterThan(0)
   const port = new URL(url || 'http://localhost').port
 
   it('are answered by keys alone', async () => {
@@ -364,8 +377,7 @@ describe('the five questions', () => {
     await list.getByRole('rowheader').first().waitFor()
     // What just started and died: one more, and it is there when it has happened.
     await press(page, '4')
-    await start(page, 'acts-late.service')
-    await list.getByRole('row').filter({ hasText: 'acts-late.service' }).first().waitFor()
+    await dies(page, list.getByRole('row').filter({ hasText: 'acts-late.service' }))
     // Who holds this port: three keys and its number; three more lead to the process.
     await press(page, 'g', 'n', '/', `port:${port} state:LISTEN`)
     await page.getByText(/^1 of \d+$/).waitFor()
@@ -404,8 +416,7 @@ describe('the five questions', () => {
     await to('Processes')
     await items('Processes').first().waitFor()
     await page.getByRole('link', { name: 'Ended' }).tap()
-    await start(page, 'acts-late.service')
-    await items('Processes').filter({ hasText: 'acts-late.service' }).first().waitFor()
+    await dies(page, items('Processes').filter({ hasText: 'acts-late.service' }))
     // Who holds this port: two and its number; a third leads to the process.
     await to('TCP/UDP')
     await page.getByRole('searchbox').tap()

@@ -119,7 +119,7 @@ describe('a second factor', () => {
       .getByRole('button', { name: 'Remove second factor', exact: true })
       .click()
     await row.getByRole('cell', { name: 'no', exact: true }).waitFor()
-    await grace.getByText('Your session has ended.').waitFor()
+    await grace.getByText('Your session has ended.').first().waitFor()
     await at('/', 'grace')
   })
 

@@ -47,7 +47,7 @@ describe('a list that holds still', () => {
     const { page, stage } = await staged('/processes')
     await rowOf(page, 'worker-0').waitFor()
     await page.getByRole('button', { name: 'Freeze the list' }).click()
-    await page.getByText('Frozen: order and rows stay').waitFor()
+    await page.getByText('Frozen: order and rows stay').first().waitFor()
     expect(param(page, 'freeze')).toBe('1')
     stage.push(
       'processes',
@@ -378,7 +378,7 @@ describe('on a phone', () => {
     await list.getByText('worker-0').waitFor()
     await page.getByRole('link', { name: 'Tree', exact: true }).click()
     await page.getByRole('button', { name: 'Freeze the list' }).click()
-    await page.getByText('Frozen: order and rows stay').waitFor()
+    await page.getByText('Frozen: order and rows stay').first().waitFor()
     await list.getByRole('checkbox').first().check()
     await page.getByRole('group', { name: '1 tagged' }).waitFor()
     stage.push('processes', [], [key(0)], [{ key: key(0), exitCode: null, signal: 15 }])

@@ -103,12 +103,12 @@ describe('the overview', () => {
 describe('the processes', () => {
   it('come and go by themselves', async () => {
     const page = await at('/processes?q=3141592')
-    await page.getByText('Nothing matches the search.').waitFor()
+    await page.getByText('Nothing matches the search.').first().waitFor()
     const child = sleeper(3141592)
     await page.getByRole('cell', { name: 'sleep 3141592' }).waitFor()
     expect(await column(page, 'Processes', 'PID')).toEqual([`${child.pid}`])
     child.kill('SIGKILL')
-    await page.getByText('Nothing matches the search.').waitFor()
+    await page.getByText('Nothing matches the search.').first().waitFor()
   })
 
   it('are searched on the server, and the query is kept over a reload', async () => {
@@ -184,7 +184,7 @@ describe('the sockets', () => {
       new RegExp(`^${process.pid}/`),
     )
     listener.close()
-    await page.getByText('Nothing matches the search.').waitFor()
+    await page.getByText('Nothing matches the search.').first().waitFor()
   })
 })
 
@@ -254,13 +254,13 @@ describe('a server that goes away', () => {
     await server.end('SIGKILL')
     await page.getByText('No connection').waitFor()
     await page.getByText(/What you see is \d+s old/).waitFor()
-    await page.getByText('The server does not answer.').waitFor()
+    await page.getByText('The server does not answer.').first().waitFor()
     expect(await page.getByRole('cell', { name: 'sleep 5772156' }).isVisible()).toBe(true)
 
     await server.run()
     await page.getByText('Live', { exact: true }).waitFor({ timeout: 30_000 })
     child.kill('SIGKILL')
-    await page.getByText('Nothing matches the search.').waitFor()
+    await page.getByText('Nothing matches the search.').first().waitFor()
     expect(await page.evaluate(() => (window as unknown as { mark: number }).mark)).toBe(1)
   })
 
@@ -286,7 +286,10 @@ describe('a server that goes away', () => {
     const { code, seconds } = await server.end('SIGTERM')
     expect(code).toBe(0)
     expect(seconds).toBeLessThan(5)
-    await page.getByText(/The server is stopping|The server does not answer/).waitFor()
+    await page
+      .getByText(/The server is stopping|The server does not answer/)
+      .first()
+      .waitFor()
     await server.run()
     await page.getByText('Live', { exact: true }).waitFor({ timeout: 30_000 })
   })

@@ -306,7 +306,7 @@ describe('states', () => {
     await page.getByText('Live', { exact: true }).waitFor()
     stage.passing = false
     await stage.hangUp()
-    await page.getByText('A proxy in between may not pass WebSockets.').waitFor()
+    await page.getByText('A proxy in between may not pass WebSockets.').first().waitFor()
   })
 
   it('a newer build of the app is offered', async () => {
@@ -314,7 +314,7 @@ describe('states', () => {
     await page.getByText('Live', { exact: true }).waitFor()
     stage.build = 'b2'
     await stage.hangUp()
-    await page.getByText('The server has a newer version of this page.').waitFor()
+    await page.getByText('The server has a newer version of this page.').first().waitFor()
     expect(await axe(page)).toEqual([])
     await page.getByRole('button', { name: 'Reload' }).click()
     await page.getByText('Live', { exact: true }).waitFor()
@@ -328,7 +328,7 @@ describe('states', () => {
       await page.getByText('Live', { exact: true }).waitFor()
       stage.world.session = null
       await stage.hangUp(4001)
-      await page.getByText('Your session has ended.').waitFor()
+      await page.getByText('Your session has ended.').first().waitFor()
       expect(await axe(page)).toEqual([])
       expect(new URL(page.url()).search).toBe('?q=nginx')
     },

@@ -129,7 +129,7 @@ describe('two browsers', () => {
         .click()
       await expect.poll(() => rows.count()).toBeLessThan(before)
     }
-    await two.getByText('Your session has ended.').waitFor()
+    await two.getByText('Your session has ended.').first().waitFor()
     expect(new URL(two.url()).pathname).toBe('/processes')
   })
 })
@@ -185,7 +185,7 @@ describe('a viewer', () => {
     await page.getByText('the current password is wrong').waitFor()
     await page.getByLabel('Current password').fill(password)
     await page.getByRole('button', { name: 'Change password' }).click()
-    await page.getByText('Your password is changed.').waitFor()
+    await page.getByText('Your password is changed.').first().waitFor()
     await page.getByText('Live', { exact: true }).waitFor()
     await page.reload()
     await page.getByText('Live', { exact: true }).waitFor()

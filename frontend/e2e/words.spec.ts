@@ -88,6 +88,18 @@ describe('a search of the log in Chinese', () => {
   })
 })
 
+it('a part of what the log has words for is completed to all of it, in Chinese', async () => {
+  const { page } = await staged('/log', {}, { locale: 'zh-CN', ...wide })
+  await page.getByRole('rowheader', { name: '登录', exact: true }).first().waitFor()
+  await page.getByRole('searchbox').pressSequentially('没有空间')
+  await page.getByRole('option', { name: '设备上没有空间' }).waitFor()
+  expect(await axe(page)).toEqual([])
+  await page.keyboard.press('ArrowDown')
+  await page.keyboard.press('Enter')
+  await page.getByText('实际搜索："no space left on device"').waitFor()
+  expect(new URL(page.url()).searchParams.get('q')).toBe('设备上没有空间')
+})
+
 describe('a page', () => {
   it('what cannot be had is not said to be loading, and can be asked for again', async () => {
     let away = true

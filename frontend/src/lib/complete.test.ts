@@ -8,6 +8,23 @@ const values = (field: string) =>
 const texts = (query: string, caret = query.length) =>
   complete(query, caret, fields, values).items.map(({ text }) => text)
 
+describe('completing a phrase', () => {
+  const phrases = (part: string) =>
+    ['失败', '进程失败', '设备上没有空间', '没有 topdeck'].filter((phrase) => phrase.includes(part))
+  it.each([
+    ['失败', ['进程失败']],
+    ['nginx -空间', ['-设备上没有空间']],
+    ['没有', ['设备上没有空间', '"没有 topdeck"']],
+    ['"没有 t', ['"没有 topdeck"']],
+    ['月亮', []],
+    ['', []],
+    ['-', []],
+  ])('%j', (query, wanted) => {
+    const { items } = complete(query, query.length, fields, values, phrases)
+    expect(items.map(({ text }) => text)).toEqual(wanted)
+  })
+})
+
 describe('completing a query', () => {
   it.each([
     ['', []],

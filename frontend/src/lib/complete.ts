@@ -5,7 +5,7 @@ import type { QueryField } from './wire.gen'
 export interface Completion {
   text: string
   /** What kind of thing it is. */
-  kind: QueryField['kind'] | 'value'
+  kind: QueryField['kind'] | 'value' | 'phrase'
 }
 
 export interface Completions {
@@ -18,18 +18,27 @@ export interface Completions {
 const most = 8
 const nothing: Completions = { from: 0, to: 0, items: [] }
 
-/** What the word before the caret may become: a field's name, or after a name and its operator a value that there is. */
+/**
+ * What the word before the caret may become: a field's name, after a name and its operator a value that there is, or a phrase
+ * that it is a part of.
+ */
 export function complete(
   query: string,
   caret: number,
   fields: readonly QueryField[],
   values: (field: string) => readonly string[],
+  phrases: (part: string) => readonly string[] = () => [],
 ): Completions {
   const from = wordStart(query, caret)
   const word = query.slice(from, caret)
   const [, minus = '', name = '', operator = '', value = ''] =
     /^(-?)([A-Za-z]\w*)(>=|<=|[:=<>])?(.*)$/s.exec(word) ?? []
-  if (name === '') return nothing
+  if (name === '') {
+    const [, not = '', part = ''] = /^(-?)"?(.*)$/s.exec(word) ?? []
+    const known = part === '' ? [] : phrases(part).filter((phrase) => phrase !== part)
+    const items = known.map((phrase) => ({ text: not + plain(phrase), kind: 'phrase' as const }))
+    return { from, to: caret, items: items.slice(0, most) }
+  }
   const is = (text: string, part: string) => text.toLowerCase().startsWith(part.toLowerCase())
   const items: Completion[] = []
   if (operator === '') {
@@ -45,11 +54,15 @@ export function complete(
     const part = value.replace(/^"|"$/g, '')
     for (const known of values(field.name)) {
       if (known === '' || known === part || !is(known, part)) continue
-      const plain = /^[^\s"\\]+$/.test(known) ? known : quoted(known)
-      items.push({ text: `${minus}${name}${operator}${plain}`, kind: 'value' })
+      items.push({ text: `${minus}${name}${operator}${plain(known)}`, kind: 'value' })
     }
   }
   return { from, to: caret, items: items.slice(0, most) }
+}
+
+/** A text as it stands in a query, in quotes where it needs them. */
+function plain(text: string): string {
+  return /^[^\s"\\]+$/.test(text) ? text : quoted(text)
 }
 
 /** Amounts are asked for by more or less, the rest by what they are. */

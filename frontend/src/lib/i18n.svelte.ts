@@ -39,6 +39,15 @@ class I18n {
     return this.#phrasebook?.say(message) ?? message
   }
 
+  /** Words that the log can be asked for in the chosen language, which have a text within them, the shortest first. */
+  known(text: string): string[] {
+    if (this.#language === 'en' || !/\p{Script=Han}/u.test(text)) return []
+    const { logTypes, retStatus } = this.t
+    const names = [...Object.values(retStatus), ...Object.values(logTypes)]
+    const phrases = this.#phrasebook?.with(text) ?? []
+    return [...new Set([...names.filter((name) => name.includes(text)), ...phrases])]
+  }
+
   /** A query of the log as the server is to be asked: it keeps its own words. */
   ask(query: string): string {
     if (this.#language === 'en') return query

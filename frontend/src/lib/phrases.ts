@@ -83,6 +83,13 @@ export class Phrasebook {
     })
   }
 
+  /** What is fixed in the other words and has a text within it, the shortest first. */
+  with(text: string): string[] {
+    return [...this.#parts.keys()]
+      .filter((words) => words.includes(text))
+      .sort((a, b) => a.length - b.length)
+  }
+
   /** The forms that could not be read in one way only; for the tests. */
   unclear(): string[] {
     const rules = Object.keys(this.#phrases).flatMap((group) => this.#of(group))

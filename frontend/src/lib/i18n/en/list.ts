@@ -10,6 +10,7 @@ export const list = {
       bytes: 'size',
       time: 'time',
       value: 'in the list',
+      phrase: 'in messages',
     },
     help: {
       word: 'rows with this anywhere, in any letter case',

@@ -12,6 +12,7 @@ export const list: typeof en = {
       bytes: '大小',
       time: '时间',
       value: '列表中的值',
+      phrase: '消息中的说法',
     },
     help: {
       word: '任意位置包含此文字，不分大小写',

@@ -10,7 +10,7 @@ export const log: typeof en = {
     notSearched: (back: string) =>
       back ? `已搜索至 ${back}。更早的记录尚未搜索。` : '尚未搜索全部记录。',
     asked: (q) => `消息以英文保存，实际搜索：${q}`,
-    kept: '消息以英文保存，此处按原样搜索；可改用英文，或使用筛选。',
+    kept: '消息以英文保存，此处按原样搜索；可从补全中选择，或改用英文、筛选。',
     stopSearch: '停止',
     goOn: '继续搜索',
     noneYet: '目前尚未找到。',
