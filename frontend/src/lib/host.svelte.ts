@@ -8,12 +8,19 @@ export class HostFacts {
   failure = $state.raw<ApiError | null>(null)
 
   #api: Api
+  #asking: Promise<void> | null = null
 
   constructor(api: Api) {
     this.#api = api
   }
 
-  async load() {
+  /** Asks for them. Who does so while an answer is awaited waits for that one. */
+  load(): Promise<void> {
+    this.#asking ??= this.#ask().finally(() => (this.#asking = null))
+    return this.#asking
+  }
+
+  async #ask() {
     try {
       this.facts = await this.#api.call<Host>('GET', '/host')
       this.failure = null
@@ -24,6 +31,6 @@ export class HostFacts {
 
   /** Somebody else may sign in next. */
   forget() {
-    this.facts = this.failure = null
+    this.facts = this.failure = this.#asking = null
   }
 }
