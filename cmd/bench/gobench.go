@@ -234,3 +234,29 @@ func (b *bench) page() error {
 	b.table.absolute(what+"search answers within", []float64{page.Search}, ms, 100)
 	return nil
 }
+
+// opening measures how soon the list of services shows in a browser that knows nothing of the app yet, and what has come by then:
+// `npm run bench:opening` in frontend, whose last line is JSON.
+func (b *bench) opening() error {
+	s, err := b.serveSigned()
+	if err != nil {
+		return err
+	}
+	defer s.end()
+	cmd := b.command("npm", "run", "--silent", "bench:opening")
+	cmd.Dir = "frontend"
+	cmd.Env = append(cmd.Environ(), "TOPDECK_URL=http://"+s.address, "TOPDECK_COOKIE="+s.cookie, fmt.Sprintf("TIMES=%d", 2*b.rounds+1))
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("npm run bench:opening: %w", err)
+	}
+	var opened struct{ Took, Bytes, Requests []float64 }
+	if err := json.Unmarshal([]byte(lastLines(string(out), 1)), &opened); err != nil {
+		return fmt.Errorf("npm run bench:opening: %w", err)
+	}
+	const what = "the services' page, opened with nothing cached: "
+	b.table.absolute(what+"the list shows after", opened.Took, in("%.1f ms", 1), 500)
+	b.table.absolute(what+"downloaded by then", opened.Bytes, kilobytes, 200e3)
+	b.table.absolute(what+"requests by then", opened.Requests, in("%.0f", 1), 0)
+	return nil
+}

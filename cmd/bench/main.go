@@ -71,6 +71,7 @@ var sections = []struct {
 	{"growth", (*bench).growth},
 	{"log", (*bench).log},
 	{"page", (*bench).page},
+	{"opening", (*bench).opening},
 	{"start", (*bench).start},
 }
 

@@ -1,0 +1,52 @@
+import { chromium } from 'playwright-core'
+import type { Browser } from 'playwright-core'
+import { bytesOf, traffic } from '../e2e/traffic'
+
+// How soon the list of services shows in a Chromium that knows nothing of the app yet, and what has come by then, on the
+// server at TOPDECK_URL for whom TOPDECK_COOKIE tells: one line of JSON on stdout. Times are in milliseconds, from the
+// beginning of the navigation until a row has been painted.
+
+const url = process.env.TOPDECK_URL ?? ''
+const [name = '', value = ''] = (process.env.TOPDECK_COOKIE ?? '').split('=')
+
+async function open(browser: Browser) {
+  const context = await browser.newContext({ viewport: { width: 1400, height: 900 } })
+  await context.addCookies([{ name, value, url }])
+  const page = await context.newPage()
+  const came = await traffic(page)
+  let requests = 0
+  page.on('request', () => requests++)
+  await page.addInitScript(() => {
+    const look = () => {
+      if (!document.querySelector('tbody a')) return void requestAnimationFrame(look)
+      setTimeout(() => (document.documentElement.dataset.shown = `${performance.now()}`))
+    }
+    requestAnimationFrame(look)
+  })
+  await page.goto(`${url}/services`)
+  const shown = page.locator('[data-shown]')
+  await shown.waitFor()
+  const figures = {
+    took: Number(await shown.getAttribute('data-shown')),
+    bytes: bytesOf(came),
+    requests,
+  }
+  await context.close()
+  return figures
+}
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+})
+try {
+  // The first one is Chromium's own beginning.
+  await open(browser)
+  const opened = []
+  for (let i = 0; i < Number(process.env.TIMES ?? 5); i++) opened.push(await open(browser))
+  const each = (of: 'took' | 'bytes' | 'requests') => opened.map((figures) => figures[of])
+  const figures = { took: each('took'), bytes: each('bytes'), requests: each('requests') }
+  process.stdout.write(JSON.stringify(figures) + '\n')
+} finally {
+  await browser.close()
+}
