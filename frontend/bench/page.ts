@@ -1,5 +1,6 @@
 import { chromium } from 'playwright-core'
 import type { CDPSession, Page } from 'playwright-core'
+import { held } from '../e2e/held'
 import { BusyHost } from './stage'
 
 // What the page of processes costs in Chromium, with ten thousand of which five hundred change each second: one line of
@@ -23,12 +24,6 @@ const round = (n: number) => Math.round(n * 10) / 10
 
 function quantile(sorted: readonly number[], q: number): number {
   return round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0)
-}
-
-async function heap(cdp: CDPSession): Promise<number> {
-  await cdp.send('HeapProfiler.collectGarbage')
-  const { usedSize } = await cdp.send('Runtime.getHeapUsage')
-  return round(usedSize / 1024 / 1024)
 }
 
 /** Everything that the main thread did for so long, task by task. */
@@ -133,12 +128,12 @@ try {
   await page.goto(`${host.url}/processes${process.env.QUERY ?? ''}`)
   await page.locator('tbody tr').nth(20).waitFor()
   await wait(5_000)
-  const heapBefore = await heap(cdp)
+  const before = await held(cdp)
 
   const seconds = Number(process.env.SECONDS_LONG ?? minutes * 60)
   const events = await trace(whole, seconds * 1000)
   const tasks = tasksOf(events)
-  const heapAfter = await heap(cdp)
+  const after = await held(cdp)
   const begin = Math.min(...tasks.map(({ ts }) => ts))
   const ticks = new Array<number>(seconds).fill(0)
   for (const { ts, tdur = 0 } of outermost(events, tasks[0] as TraceEvent)) {
@@ -170,16 +165,24 @@ try {
     tick95: quantile(sorted, 0.95),
     longestTask: round(longest(({ tdur = 0 }) => tdur)),
     longestTaskByClock: round(longest(({ dur = 0 }) => dur)),
-    heapBefore,
-    heapAfter,
-    nodes: await page.evaluate(() => document.querySelectorAll('*').length),
+    heapBefore: before.heap,
+    heapAfter: after.heap,
+    nodesBefore: before.nodes,
+    nodesAfter: after.nodes,
+    listenersBefore: before.listeners,
+    listenersAfter: after.listeners,
     sort: median(sorts),
     search: median(searches),
   }
   process.stdout.write(JSON.stringify(figures) + '\n')
   // What noise cannot cause: a page that is open for long must not grow.
-  if (heapAfter > 80 || heapAfter > heapBefore + 8)
-    throw new Error(`the heap grew from ${heapBefore} to ${heapAfter} MB in ${seconds} s`)
+  if (after.heap > 80 || after.heap > before.heap + 8)
+    throw new Error(`the heap grew from ${before.heap} to ${after.heap} MB in ${seconds} s`)
+  // Which rows are at their end, and so struck out, is another matter each second.
+  if (after.nodes > before.nodes * 1.2 || after.listeners > before.listeners + 10)
+    throw new Error(
+      `nodes and listeners grew from ${JSON.stringify(before)} to ${JSON.stringify(after)}`,
+    )
 } finally {
   await browser.close()
   host.stop()

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Pages } from './browser'
+import { held } from './held'
 import { Server } from './server'
 
 let server: Server
@@ -97,6 +98,25 @@ describe('the overview', () => {
     }
     for (const canvas of drawn)
       expect(await canvas.evaluate((element) => element.isConnected)).toBe(true)
+  })
+
+  it('holds on to nothing of the readings that went by but their points', async () => {
+    const page = await at('/')
+    await page.getByRole('heading', { name: 'Interfaces', exact: true }).waitFor()
+    const cdp = await page.context().newCDPSession(page)
+    const readings = (n: number) =>
+      page.evaluate(async (n) => {
+        const time = () => document.querySelector('main time')?.getAttribute('datetime')
+        for (let before = time(); n > 0; n--, before = time())
+          while (time() === before) await new Promise((resolve) => setTimeout(resolve, 50))
+      }, n)
+    await readings(6)
+    const before = await held(cdp)
+    await readings(12)
+    const after = await held(cdp)
+    expect(after.listeners).toBeLessThanOrEqual(before.listeners)
+    // A file system or an interface may come.
+    expect(after.nodes).toBeLessThan(before.nodes + 100)
   })
 })
 
