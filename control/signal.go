@@ -69,7 +69,12 @@ func (m *Manager) Signal(who Who, pid int, startTime uint64, name string) (Opera
 	if err != nil {
 		return Operation{}, err
 	}
-	o := Outcome{RetStatus: Succeeded, Message: fmt.Sprintf("sent SIG%s to process %d (%s)", name, pid, comm) + m.revived(pid, name)}
+	o := Outcome{RetStatus: Succeeded, Message: fmt.Sprintf("sent SIG%s to process %d (%s)", name, pid, comm)}
+	if m.ignores(pid, signal) {
+		o.Message += "; it ignores that signal"
+	} else {
+		o.Message += m.revived(pid, name)
+	}
 	if err := unix.PidfdSendSignal(fd, signal, nil, 0); err != nil {
 		o = Outcome{RetStatus: Failed, Message: fmt.Sprintf("cannot send SIG%s to process %d (%s): %s", name, pid, comm, signalWords(err))}
 	}
@@ -79,6 +84,19 @@ func (m *Manager) Signal(who Who, pid int, startTime uint64, name string) (Opera
 		return op, nil
 	}
 	return ended, nil
+}
+
+// ignores tells whether a process does nothing about a signal: some programs choose so for some, threads of the kernel do for all. Source: SigIgn of
+// proc_pid_status(5).
+func (m *Manager) ignores(pid int, signal unix.Signal) bool {
+	b, err := os.ReadFile(filepath.Join(m.root, "proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		return false
+	}
+	_, mask, _ := strings.Cut(string(b), "\nSigIgn:\t")
+	mask, _, _ = strings.Cut(mask, "\n")
+	ignored, err := strconv.ParseUint(mask, 16, 64)
+	return err == nil && ignored>>(signal-1)&1 == 1
 }
 
 // cmdlineTimeout is how long a signal may wait for the command line of its process.

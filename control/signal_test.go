@@ -141,6 +141,34 @@ func TestNoOtherProcessIsSignalled(t *testing.T) {
 	}
 }
 
+// TestSignalsThatAreIgnored: that one was sent does not say that anything comes of it.
+func TestSignalsThatAreIgnored(t *testing.T) {
+	l := openLog(t, LogConfig{})
+	m := NewManager(Config{Log: l})
+	defer m.Close()
+	cmd := exec.Command("env", "--default-signal", "--ignore-signal=TERM", "sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	until(t, "it sleeps", func() bool { return m.processLine(cmd.Process.Pid) == "sleep 1000" })
+	const ignored = "; it ignores that signal"
+	for _, test := range []struct {
+		pid    int
+		signal string
+		want   bool
+	}{{2, "TERM", true}, {cmd.Process.Pid, "TERM", true}, {cmd.Process.Pid, "CONT", false}, {cmd.Process.Pid, "KILL", false}} {
+		start, comm, err := m.processStart(test.pid)
+		if test.pid == 2 && (err != nil || comm != "kthreadd") {
+			continue // in a PID namespace of its own, or in a container
+		}
+		if op := must[Operation](t)(m.Signal(ann, test.pid, start, test.signal)); strings.HasSuffix(op.Message, ignored) != test.want {
+			t.Errorf("SIG%s to %s: %q", test.signal, comm, op.Message)
+		}
+	}
+}
+
 // TestAPIDThatIsUsedAgain signals processes while they end and others get their PIDs, 2,000 times, and 10,000 with
 // TOPDECK_SOAK=1. That is done in a PID namespace of its own, where nobody else takes the next PID.
 func TestAPIDThatIsUsedAgain(t *testing.T) { // not beside others: it takes all processors

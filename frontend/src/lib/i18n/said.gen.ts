@@ -69,6 +69,7 @@ export type Form =
 	| "/proc/uptime: %w"
 	| "; %s starts it again: stop the service instead"
 	| "; if that ends it, %s starts it again: stop the service instead"
+	| "; it ignores that signal"
 	| "; it is %s (%s)"
 	| "BPF tells of the running kernel, not of what is in %s"
 	| "Content-Type must be application/json"

@@ -219,6 +219,7 @@ const met = {
 
 /** What follows the message of a signal. */
 const revived = {
+  '; it ignores that signal': '；该进程忽略此信号',
   '; %s starts it again: stop the service instead':
     '；{1:w} 会将其重新启动，若要彻底结束请停止该服务',
   '; if that ends it, %s starts it again: stop the service instead':
