@@ -5,6 +5,7 @@ import {
   fullReason,
   shortEnd,
   shortReason,
+  shortState,
   signalText,
   stateTerm,
   stateWords,
@@ -95,5 +96,16 @@ describe('how a service stands', () => {
     const one = service({ activeState, subState })
     expect(stateTerm(one)).toBe(said)
     expect(stateWords(one)).toBe(words)
+    expect(shortState(one)).toBe(said)
+  })
+
+  it('and why it failed, on its row', () => {
+    const one = {
+      activeState: 'activating',
+      subState: 'auto-restart',
+      result: 'exit-code',
+      exitCode: 4,
+    }
+    expect(shortState(service(one))).toBe('auto-restart: exit status 4')
   })
 })

@@ -43,9 +43,12 @@ export function stateWords(service: Service): string {
   return states[told] ?? states[activeState] ?? stateTerm(service)
 }
 
-/** How a service stands, as its row tells it: in English by systemd's terms, which are English words. */
+/** How a service stands, as its row tells it: in English by systemd's terms, which are English words. And why it failed. */
 export function shortState(service: Service): string {
-  return i18n.language === 'en' ? stateTerm(service) : stateWords(service)
+  const { result, subState } = service
+  const english = i18n.language === 'en'
+  if (result === '') return english ? stateTerm(service) : stateWords(service)
+  return (english ? subState : stateWords(service)) + i18n.t.colon + shortReason(service)
 }
 
 /** Why a service failed, as far as there is room on its row; empty where it did not. */

@@ -59,6 +59,11 @@ class I18n {
     return this.#phrasebook?.ask(query, names) ?? query
   }
 
+  /** Whether what the server says can be told in the chosen language yet. */
+  get ready(): boolean {
+    return this.#language === 'en' || this.#phrasebook !== null
+  }
+
   get language(): Language {
     return this.#language
   }

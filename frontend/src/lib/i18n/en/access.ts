@@ -9,6 +9,7 @@ export const access = {
     ended: 'Your session has ended. Sign in again to go on where you were.',
   },
   unkept: {
+    title: 'Warning',
     todo: 'Make room on the disk that holds topdeck’s data folder, or see what is wrong with it. It is written again by itself then; until then, what must be recorded cannot be done.',
   },
   reauthenticate: {

@@ -5,6 +5,7 @@ export const service = {
     mainProcess: 'Main process',
     /** How long it has been in its state. */
     for: (age: string) => `for ${age}`,
+    since: 'Since',
     why: 'Failed',
     lastLines: 'The last lines of that run:',
     connected: 'Connected',

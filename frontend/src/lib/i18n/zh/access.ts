@@ -11,6 +11,7 @@ export const access: typeof en = {
     ended: '会话已结束。重新登录后可继续之前的操作。',
   },
   unkept: {
+    title: '警告',
     todo: '请为 topdeck 数据目录所在的磁盘腾出空间，或检查该磁盘的故障。恢复后会自动重新写入；在此之前，需要记录的操作都无法执行。',
   },
   reauthenticate: {

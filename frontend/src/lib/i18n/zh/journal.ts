@@ -2,7 +2,7 @@ import type { journal as en } from '../en/journal'
 
 export const journal: typeof en = {
   journal: {
-    title: '日志',
+    title: '服务日志',
     search: '搜索日志',
     priority: '级别',
     priorities: ['紧急', '警报', '严重', '错误', '警告', '注意', '信息', '调试'],

@@ -16,7 +16,7 @@ export const process: typeof en = {
     switches: '上下文切换',
     switched: (own, forced) => `主动 ${own} 次，被动 ${forced} 次`,
     calls: (reads, writes) => `读 ${reads} 次，写 ${writes} 次`,
-    tracer: '被跟踪于',
+    tracer: '跟踪者',
     peak: '内存峰值',
     swap: '已换出',
     disk: '磁盘',

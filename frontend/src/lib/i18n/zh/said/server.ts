@@ -79,7 +79,7 @@ const requests = {
     '此服务器不接受该 Host；请使用 localhost、其监听地址或 --public-url 指定的地址',
   'this needs an Origin header that names this server: %s': '需要指向此服务器的 Origin 标头：{1}',
   'this was sent by a page of another origin, and would be recorded as an act of yours':
-    '请求来自其他来源的页面，否则会被记录为你的操作',
+    '请求来自其他来源的页面，若执行会被记录为您的操作',
   'this was sent by a page of another origin; only %s may':
     '请求来自其他来源的页面，只允许来自 {1} 的请求',
   'Content-Type must be application/json': 'Content-Type 须为 application/json',
