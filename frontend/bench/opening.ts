@@ -17,11 +17,13 @@ async function open(browser: Browser) {
   let requests = 0
   page.on('request', () => requests++)
   await page.addInitScript(() => {
-    const look = () => {
-      if (!document.querySelector('tbody a')) return void requestAnimationFrame(look)
-      setTimeout(() => (document.documentElement.dataset.shown = `${performance.now()}`))
-    }
-    requestAnimationFrame(look)
+    const painted = () => (document.documentElement.dataset.shown = `${performance.now()}`)
+    const watch = new MutationObserver(() => {
+      if (!document.querySelector('tbody a')) return
+      watch.disconnect()
+      requestAnimationFrame(() => setTimeout(painted))
+    })
+    watch.observe(document, { childList: true, subtree: true })
   })
   await page.goto(`${url}/services`)
   const shown = page.locator('[data-shown]')
