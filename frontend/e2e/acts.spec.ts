@@ -1,6 +1,7 @@
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { axe, Pages, phone } from './browser'
+import { describe, expect, it } from 'vitest'
+import { axe, phone } from './browser'
+import { usePages } from './use'
 
 // Against a server on a systemd of its own, told by the environment: TOPDECK_URL, the accounts TOPDECK_ADMIN,
 // TOPDECK_OPERATOR and TOPDECK_VIEWER, and TOPDECK_PASSWORD of all three. The services that are acted on:
@@ -22,14 +23,8 @@ const names = {
   viewer: process.env.TOPDECK_VIEWER ?? 'vera',
 }
 
-let pages: Pages
+const pages = await usePages()
 const cookies = new Map<string, Awaited<ReturnType<ReturnType<Page['context']>['cookies']>>>()
-
-beforeAll(async () => {
-  pages = await Pages.launch()
-})
-afterAll(() => pages.close())
-afterEach(() => expect(pages.faults.splice(0)).toEqual([]))
 
 async function as(
   role: keyof typeof names,

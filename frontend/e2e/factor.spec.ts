@@ -1,25 +1,14 @@
 import { createHmac } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { axe, Pages } from './browser'
+import { describe, expect, it } from 'vitest'
+import { axe } from './browser'
 import { password, Server } from './server'
+import { usePages, useServer, watch } from './use'
 
-let server: Server
-let strict: Server
-let pages: Pages
-
-beforeAll(async () => {
-  server = await Server.ready()
-  strict = await Server.start('--second-factor', 'admin,operator')
-  pages = await Pages.launch()
-})
-afterAll(async () => {
-  await pages.close()
-  await server.remove()
-  await strict.remove()
-})
-afterEach(() => expect(pages.faults.splice(0)).toEqual([]))
+const server = await useServer(Server.ready())
+const strict = await useServer(Server.start('--second-factor', 'admin,operator'))
+const pages = await usePages()
 
 /** An authenticator app, by RFC 6238. It gives no code twice. */
 class Phone {
@@ -48,13 +37,8 @@ class Phone {
   }
 }
 
-async function at(path: string, username = 'ada'): Promise<Page> {
-  const page = await pages.open({ acceptDownloads: true, permissions: ['clipboard-write'] })
-  await server.signIn(page.context(), username)
-  await page.goto(server.url + path)
-  await page.getByText('Live', { exact: true }).waitFor()
-  return page
-}
+const at = (path: string, as = 'ada') =>
+  watch(pages, server, path, { as, acceptDownloads: true, permissions: ['clipboard-write'] })
 
 /** Nothing for axe, in light and in dark colours and at the width of a phone, where nothing overflows either. */
 async function looks(page: Page) {

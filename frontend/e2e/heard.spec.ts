@@ -1,29 +1,20 @@
 import type { BrowserContextOptions, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { Pages, phone } from './browser'
-import { Stage } from './stage'
-import { operation, process as processRow, service, world } from './world'
+import { describe, expect, it } from 'vitest'
+import { phone } from './browser'
+import { staged as play, usePages } from './use'
+import { operation, process as processRow, service } from './world'
 import type { World } from './world'
 
 // What is read out to whoever hears the page: all that live regions say, from the time it is listened to.
 
-let pages: Pages
-
-beforeAll(async () => {
-  pages = await Pages.launch()
-})
-afterAll(() => pages.close())
-afterEach(() => expect(pages.faults.splice(0)).toEqual([]))
+const pages = await usePages()
 
 async function staged(
   path: string,
   part: Partial<World> = {},
   options: BrowserContextOptions = {},
 ) {
-  const page = await pages.open(options)
-  const stage = new Stage(world(part))
-  await stage.play(page)
-  await page.goto('http://localhost:7373' + path)
+  const { page, stage } = await play(pages, path, part, options)
   await page.getByText('Live', { exact: true }).waitFor()
   await listen(page)
   return { page, stage }

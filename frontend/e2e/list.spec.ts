@@ -1,17 +1,11 @@
 import type { BrowserContextOptions, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { axe, Pages, phone } from './browser'
-import { Stage } from './stage'
-import { process as row, service, world } from './world'
+import { describe, expect, it } from 'vitest'
+import { axe, phone } from './browser'
+import * as use from './use'
+import { process as row, service } from './world'
 import type { World } from './world'
 
-let pages: Pages
-
-beforeAll(async () => {
-  pages = await Pages.launch()
-})
-afterAll(() => pages.close())
-afterEach(() => expect(pages.faults.splice(0)).toEqual([]))
+const pages = await use.usePages()
 
 /** Few processes of which each has its own figures: the first has the highest load. */
 const processes = Array.from({ length: 40 }, (_, i) => ({
@@ -21,18 +15,11 @@ const processes = Array.from({ length: 40 }, (_, i) => ({
 }))
 const key = (i: number) => `${processes[i]?.pid}:${processes[i]?.startTime}`
 
-async function staged(
+const staged = (
   path: string,
   part: Partial<World> = { processes },
-  options: BrowserContextOptions = {},
-) {
-  const page = await pages.open(options)
-  const stage = new Stage(world(part))
-  await stage.play(page)
-  await page.goto('http://localhost:7373' + path)
-  await page.getByRole('main').waitFor()
-  return { page, stage }
-}
+  options?: BrowserContextOptions,
+) => use.staged(pages, path, part, options)
 
 const rowOf = (page: Page, name: string) => page.getByRole('row').filter({ hasText: name })
 const place = (page: Page, name: string) => rowOf(page, name).first().getAttribute('aria-rowindex')

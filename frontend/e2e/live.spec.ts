@@ -4,35 +4,20 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import type { Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { Pages } from './browser'
+import { afterEach, describe, expect, it } from 'vitest'
 import { held } from './held'
 import { Server } from './server'
+import { usePages, useServer, watch } from './use'
 
-let server: Server
-let pages: Pages
+const server = await useServer(Server.ready())
+const pages = await usePages()
 const children: ChildProcess[] = []
 
-beforeAll(async () => {
-  server = await Server.ready()
-  pages = await Pages.launch()
-})
-afterAll(async () => {
-  await pages.close()
-  await server.remove()
-})
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL')
-  expect(pages.faults.splice(0)).toEqual([])
 })
 
-async function at(path: string): Promise<Page> {
-  const page = await pages.open()
-  await server.letIn(page.context())
-  await page.goto(server.url + path)
-  await page.getByText('Live', { exact: true }).waitFor()
-  return page
-}
+const at = (path: string) => watch(pages, server, path)
 
 /** A process that can be told from all others by its arguments. */
 function sleeper(seconds: number): ChildProcess {

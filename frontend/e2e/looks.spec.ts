@@ -1,45 +1,19 @@
 import type { BrowserContextOptions, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { axe, Pages, phone } from './browser'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { axe, phone } from './browser'
 import { Server } from './server'
-import { Stage } from './stage'
+import * as use from './use'
 import { operation, process as row, world } from './world'
 import type { World } from './world'
 
-let server: Server
-let pages: Pages
+const server = await use.useServer(Server.ready())
+const pages = await use.usePages()
 
-beforeAll(async () => {
-  server = await Server.ready()
-  pages = await Pages.launch()
-})
-afterAll(async () => {
-  await pages.close()
-  await server.remove()
-})
-afterEach(() => expect(pages.faults.splice(0)).toEqual([]))
+const at = (path: string, options?: BrowserContextOptions) =>
+  use.visit(pages, server, path, options)
 
-async function at(path: string, options: BrowserContextOptions = {}): Promise<Page> {
-  const page = await pages.open(options)
-  await server.letIn(page.context())
-  await page.goto(server.url + path)
-  await page.getByRole('main').waitFor()
-  return page
-}
-
-/** A page with a server that is played. */
-async function staged(
-  path: string,
-  part: Partial<World> = {},
-  options: BrowserContextOptions = {},
-) {
-  const page = await pages.open(options)
-  const stage = new Stage(world(part))
-  await stage.play(page)
-  await page.goto('http://localhost:7373' + path)
-  await page.getByRole('main').waitFor()
-  return { page, stage }
-}
+const staged = (path: string, part?: Partial<World>, options?: BrowserContextOptions) =>
+  use.staged(pages, path, part, options)
 
 const settings = 'You and your settings'
 

@@ -1,28 +1,12 @@
 import type { Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { Pages } from './browser'
+import { describe, expect, it } from 'vitest'
 import { password, Server } from './server'
+import { usePages, useServer, watch } from './use'
 
-let server: Server
-let pages: Pages
+const server = await useServer(Server.ready())
+const pages = await usePages()
 
-beforeAll(async () => {
-  server = await Server.ready()
-  pages = await Pages.launch()
-})
-afterAll(async () => {
-  await pages.close()
-  await server.remove()
-})
-afterEach(() => expect(pages.faults.splice(0)).toEqual([]))
-
-async function at(path: string, username = 'ada'): Promise<Page> {
-  const page = await pages.open()
-  await server.signIn(page.context(), username)
-  await page.goto(server.url + path)
-  await page.getByText('Live', { exact: true }).waitFor()
-  return page
-}
+const at = (path: string, as = 'ada') => watch(pages, server, path, { as })
 
 const news = (page: Page) => page.getByRole('region', { name: 'News' })
 const log = (page: Page) => page.getByRole('navigation').getByRole('link', { name: /^Log/ })

@@ -46,16 +46,18 @@ export class Server {
   /** Starts it again where it was. */
   async run() {
     const listen = new URL(this.url).host
+    // With setpriv it ends with this process, however that ends.
     const child = spawn(
-      binary ?? '',
-      ['serve', '--listen', listen, '--data', this.data, '--interval', '500ms', ...this.args],
-      {
-        stdio: ['ignore', 'ignore', 'pipe'],
-      },
+      'setpriv',
+      [
+        ...['--pdeathsig', 'KILL', binary ?? '', 'serve', '--listen', listen, '--data', this.data],
+        ...['--interval', '500ms', ...this.args],
+      ],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
     )
     this.#process = child
     child.stderr.on('data', (text: Buffer) => (this.#said += text.toString()))
-    for (let tries = 0; tries < 200; tries++) {
+    for (let tries = 0; tries < 1000; tries++) {
       if (child.exitCode !== null)
         throw new Error(`topdeck ended with ${child.exitCode}: ${this.#said}`)
       const answer = await fetch(`${this.url}/healthz`).catch(() => null)

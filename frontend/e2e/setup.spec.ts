@@ -1,19 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { axe, Pages } from './browser'
+import { describe, expect, it } from 'vitest'
+import { axe } from './browser'
 import { password, Server } from './server'
+import { usePages, useServer } from './use'
 
-let server: Server
-let pages: Pages
-
-beforeAll(async () => {
-  server = await Server.start()
-  pages = await Pages.launch()
-})
-afterAll(async () => {
-  await pages.close()
-  await server.remove()
-})
-afterEach(() => expect(pages.faults.splice(0)).toEqual([]))
+const server = await useServer(Server.start())
+const pages = await usePages()
 
 describe('a server without accounts', () => {
   it('says so, and how one sets it up', async () => {

@@ -1,19 +1,10 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { Pages } from './browser'
+import { expect, it } from 'vitest'
 import { Server } from './server'
 import { bytesOf, traffic } from './traffic'
+import { usePages, useServer } from './use'
 
-let server: Server
-let pages: Pages
-
-beforeAll(async () => {
-  server = await Server.ready()
-  pages = await Pages.launch()
-})
-afterAll(async () => {
-  await pages.close()
-  await server.remove()
-})
+const server = await useServer(Server.ready())
+const pages = await usePages()
 
 // What the whole app weighs, its typeface included, as the server sends it to a browser that knows Brotli; and what all has
 // come when a list is there: the answers of the API and the text of the live connection too.

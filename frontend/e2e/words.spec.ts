@@ -1,28 +1,16 @@
 import type { BrowserContextOptions, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { axe, Pages, phone } from './browser'
-import { Stage } from './stage'
-import { operation, world } from './world'
+import { describe, expect, it } from 'vitest'
+import { axe, phone } from './browser'
+import * as use from './use'
+import { operation } from './world'
 import type { World } from './world'
 
-let pages: Pages
-
-beforeAll(async () => {
-  pages = await Pages.launch()
-})
-afterAll(() => pages.close())
-afterEach(() => expect(pages.faults.splice(0)).toEqual([]))
+const pages = await use.usePages()
 
 const wide = { viewport: { width: 1280, height: 800 } }
 
-async function staged(path: string, part: Partial<World>, options: BrowserContextOptions = {}) {
-  const page = await pages.open(options)
-  const stage = new Stage(world(part))
-  await stage.play(page)
-  await page.goto('http://localhost:7373' + path)
-  await page.getByRole('main').waitFor()
-  return { page, stage }
-}
+const staged = (path: string, part?: Partial<World>, options?: BrowserContextOptions) =>
+  use.staged(pages, path, part, options)
 
 const failed = operation(1, {
   logType: 'service.start',
