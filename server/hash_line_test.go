@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,17 +26,25 @@ func (l *hashLine) empty() {
 	l.running, l.waiting = 0, nil
 }
 
-// come has somebody enter the line, and tells how it ended: "" while they wait.
-func (l *hashLine) come(t *testing.T, who standing) *string {
-	ended := new(string)
+// ending is how somebody's wait ended: "" while they wait.
+type ending struct{ atomic.Value }
+
+func (e *ending) String() string {
+	text, _ := e.Load().(string)
+	return text
+}
+
+// come has somebody enter the line.
+func (l *hashLine) come(t *testing.T, who standing) *ending {
+	ended := new(ending)
 	go func() {
 		err := l.enter(who)
 		var refusal *Error
 		switch {
 		case err == nil:
-			*ended = "in"
+			ended.Store("in")
 		case errors.As(err, &refusal) && refusal.Code == codeTooMany && refusal.RetryAfter > 0:
-			*ended = "busy"
+			ended.Store("busy")
 		default:
 			t.Errorf("got %v", err)
 		}
@@ -49,10 +58,10 @@ func TestHashLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &hashLine{}
 		var who []standing
-		var ended []*string
+		var ended []*ending
 		come := func(one standing) string {
 			who, ended = append(who, one), append(ended, l.come(t, one))
-			return *ended[len(ended)-1]
+			return ended[len(ended)-1].String()
 		}
 		for i := range hashesAtOnce + hashesInLine + 3 {
 			come(standing{failed: 3, came: uint64(i)})
@@ -81,7 +90,7 @@ func TestHashLine(t *testing.T) {
 		for range hashesInLine + hashesAtOnce + 1 {
 			before := slices.Collect(func(yield func(int) bool) {
 				for i := range ended {
-					if *ended[i] == "" && !yield(i) {
+					if ended[i].String() == "" && !yield(i) {
 						return
 					}
 				}
@@ -89,7 +98,7 @@ func TestHashLine(t *testing.T) {
 			l.leave()
 			synctest.Wait()
 			for _, i := range before {
-				if *ended[i] == "in" {
+				if ended[i].String() == "in" {
 					order = append(order, who[i])
 				}
 			}
@@ -108,13 +117,13 @@ type rush struct {
 	t        *testing.T
 	line     *hashLine
 	throttle *throttle
-	waiting  map[string]*string // how the last try of each address ended
+	waiting  map[string]*ending // how the last try of each address ended
 	tries    map[string]*attempt
 	served   map[string]bool // who had a turn
 }
 
 func newRush(t *testing.T) *rush {
-	return &rush{t: t, line: &hashLine{}, throttle: newThrottle(newTestClock().now), waiting: map[string]*string{}, tries: map[string]*attempt{}, served: map[string]bool{}}
+	return &rush{t: t, line: &hashLine{}, throttle: newThrottle(newTestClock().now), waiting: map[string]*ending{}, tries: map[string]*attempt{}, served: map[string]bool{}}
 }
 
 // try has an address try again unless it waits, or has to.
@@ -131,7 +140,7 @@ func (r *rush) try(address string) {
 // look sees how the tries ended.
 func (r *rush) look() {
 	for address, ended := range r.waiting {
-		switch *ended {
+		switch ended.String() {
 		case "in":
 			r.served[address] = true
 		case "busy":
