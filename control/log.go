@@ -180,12 +180,7 @@ func (l *Log) Begin(e Entry) (Operation, error) {
 
 // Record records, as one entry, what has already happened. When it cannot be written, the error says so and it is kept in
 // memory, to be written as soon as that works.
-func (l *Log) Record(e Entry) (Operation, error) { return l.record(e, true) }
-
-func (l *Log) record(e Entry, keep bool) (Operation, error) {
-	e.RetStatus = cmp.Or(e.RetStatus, Succeeded)
-	return l.first(event, e, keep)
-}
+func (l *Log) Record(e Entry) (Operation, error) { return l.first(event, e, true) }
 
 // RecordWith records what with writes into the log's database, in one transaction with it: both are on the disk when RecordWith returns, or
 // neither is. with may run more than once.
@@ -196,7 +191,6 @@ func (l *Log) RecordWith(with func(*bbolt.Tx) error, events ...Entry) error {
 			return nil, err
 		}
 		for _, e := range events {
-			e.RetStatus = cmp.Or(e.RetStatus, Succeeded)
 			id, err := b.begin(firstEntry(event, e, now))
 			if err != nil {
 				return nil, err
@@ -207,10 +201,10 @@ func (l *Log) RecordWith(with func(*bbolt.Tx) error, events ...Entry) error {
 	})
 }
 
-// firstEntry is the first of an operation.
+// firstEntry is the first of an operation, which succeeded unless it is told otherwise.
 func firstEntry(k kind, e Entry, now time.Time) entry {
 	first := entry{
-		kind: k, time: now, logType: e.LogType, target: e.Target, actor: e.Actor, source: e.Source, retStatus: e.RetStatus,
+		kind: k, time: now, logType: e.LogType, target: e.Target, actor: e.Actor, source: e.Source, retStatus: cmp.Or(e.RetStatus, Succeeded),
 		message: e.Message, detail: e.Detail, exitCode: e.ExitCode, duration: e.Duration, seen: e.Seen,
 	}
 	first.bound()

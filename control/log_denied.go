@@ -11,7 +11,7 @@ import (
 const deniedType = "session.denied"
 
 const (
-	// maxDenied is how many records of their own combinations of account, actor and address get within a minute.
+	// maxDenied is how many records of their own combinations of account, actor and address get at once.
 	maxDenied = 100
 	// deniedEvery is how often one more may get one when there have been as many. Whoever tries many names from many addresses, for as long
 	// as they like, fills one common record an hour beyond that: neither the disk, nor the log in place of what it holds. In 400 days that is a
@@ -58,7 +58,7 @@ func (l *Log) Denied(account, actor, address, reason string) error {
 	sum := d.sums[key]
 	if sum == nil {
 		sum = &denial{key: key, count: 1, written: 1, reason: reason}
-		op, err := l.record(Entry{
+		op, err := l.first(event, Entry{
 			LogType: deniedType, Target: key[0], Actor: key[1], Source: key[2], RetStatus: Failed, Message: sum.message(),
 		}, false) // a flood of them would leave no room for others
 		if err != nil {

@@ -89,14 +89,19 @@ func (m *Manager) Signal(who Who, pid int, startTime uint64, name string) (Opera
 // ignores tells whether a process does nothing about a signal: some programs choose so for some, threads of the kernel do for all. Source: SigIgn of
 // proc_pid_status(5).
 func (m *Manager) ignores(pid int, signal unix.Signal) bool {
+	ignored, err := strconv.ParseUint(m.processStatus(pid, "SigIgn"), 16, 64)
+	return err == nil && ignored>>(signal-1)&1 == 1
+}
+
+// processStatus is what a line of a process's status tells, proc_pid_status(5); "" where it cannot be read.
+func (m *Manager) processStatus(pid int, name string) string {
 	b, err := os.ReadFile(filepath.Join(m.root, "proc", strconv.Itoa(pid), "status"))
 	if err != nil {
-		return false
+		return ""
 	}
-	_, mask, _ := strings.Cut(string(b), "\nSigIgn:\t")
-	mask, _, _ = strings.Cut(mask, "\n")
-	ignored, err := strconv.ParseUint(mask, 16, 64)
-	return err == nil && ignored>>(signal-1)&1 == 1
+	_, text, _ := strings.Cut(string(b), "\n"+name+":")
+	text, _, _ = strings.Cut(text, "\n")
+	return strings.TrimSpace(text)
 }
 
 // cmdlineTimeout is how long a signal may wait for the command line of its process.
@@ -123,13 +128,7 @@ func (m *Manager) described(pid int) string {
 
 // processUser is the name of the effective user of a process, or its number.
 func (m *Manager) processUser(pid int) string {
-	b, err := os.ReadFile(filepath.Join(m.root, "proc", strconv.Itoa(pid), "status"))
-	if err != nil {
-		return ""
-	}
-	_, ids, _ := strings.Cut(string(b), "\nUid:")
-	ids, _, _ = strings.Cut(ids, "\n")
-	fields := strings.Fields(ids) // real, effective, saved, file system
+	fields := strings.Fields(m.processStatus(pid, "Uid")) // real, effective, saved, file system
 	if len(fields) < 2 {
 		return ""
 	}
