@@ -85,6 +85,20 @@ describe('the overview', () => {
       expect(await canvas.evaluate((element) => element.isConnected)).toBe(true)
   })
 
+  it('tells its figures without what draws the graphs', async () => {
+    const page = await pages.open()
+    await server.letIn(page.context())
+    let refused = 0
+    await page.route(/\/assets\/.*plot/i, (route) => {
+      refused++
+      return route.abort()
+    })
+    await page.goto(server.url)
+    await page.getByRole('heading', { name: 'Interfaces', exact: true }).waitFor()
+    await expect.poll(() => refused).toBeGreaterThan(0)
+    expect(await page.locator('canvas').count()).toBe(0)
+  })
+
   it('holds on to nothing of the readings that went by but their points', async () => {
     const page = await at('/')
     await page.getByRole('heading', { name: 'Interfaces', exact: true }).waitFor()
