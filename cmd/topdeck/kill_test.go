@@ -73,7 +73,12 @@ func testKilledInTheMiddle(t *testing.T, host *installed, admin *caller) {
 		host.run("sh", "-c", "systemctl reset-failed topdeck.service; systemctl restart topdeck.service")
 		host.client.CloseIdleConnections()
 	}
-	if op := admin.act("tally.service", "start"); op.RetStatus != control.Succeeded {
+	var last struct{ Operation control.Operation }
+	host.until("a start is taken", func() (taken bool) { // as above
+		status, _ := admin.call("POST", "/services/tally.service/actions", map[string]string{"action": "start"}, &last)
+		return status == http.StatusAccepted
+	})
+	if op := admin.end(last.Operation.ID); op.RetStatus != control.Succeeded {
 		t.Error(op.Message)
 	}
 	interrupted := 0 // not all of the restarts are: the act, or the kill, may be the quicker one
