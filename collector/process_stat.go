@@ -11,17 +11,40 @@ import (
 // parseStat reads proc_pid_stat(5): all but the PID, and the resident set in pages. The command stands there as it is, any
 // bytes between the first "(" and the last ")".
 func parseStat(stat []byte, c *counts) (comm []byte, ok bool) {
-	from, to := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
-	if from < 0 || to < from || len(stat) < to+4 {
+	from := bytes.IndexByte(stat, '(')
+	to := from
+	for { // forwards: many bytes at a time
+		n := bytes.IndexByte(stat[to+1:], ')')
+		if n < 0 {
+			break
+		}
+		to += n + 1
+	}
+	if from < 0 || to == from || len(stat) < to+4 {
 		return nil, false
 	}
 	var field [29]uint64 // by their numbers in the manual, from ppid on
-	rest := stat[to+3:]
-	for i := 4; i < len(field); i++ {
-		before := len(rest)
-		if field[i], rest = takeNumber(rest); before-len(rest) < 2 { // a space and a digit, or more
+	at := to + 3
+	for i := 4; i < len(field); i++ { // as takeNumber does, which would make a slice of each
+		if at >= len(stat) || stat[at] != ' ' {
 			return nil, false
 		}
+		at++
+		negative := at < len(stat) && stat[at] == '-'
+		if negative {
+			at++
+		}
+		n, first := uint64(0), at
+		for ; at < len(stat) && '0' <= stat[at] && stat[at] <= '9'; at++ {
+			n = n*10 + uint64(stat[at]-'0')
+		}
+		if at == first {
+			return nil, false
+		}
+		if negative {
+			n = -n
+		}
+		field[i] = n
 	}
 	*c = counts{
 		at: c.at, state: string(stat[to+2 : to+3]), ppid: int(field[4]), faults: field[10] + field[12],

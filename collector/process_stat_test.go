@@ -61,7 +61,8 @@ func TestWhatIsNoStatIsRefused(t *testing.T) {
 	if _, ok := parseStat([]byte(good), &c); !ok || c.start != 99 || c.traces.stack != 3 {
 		t.Fatalf("a good one gives %+v, %v", c, ok)
 	}
-	for _, bad := range []string{"", "7", "7 (a", "7 a) S", "7 )a( S", "7 (a)", "7 (a) ", good[:len(good)-2], strings.Replace(good, " 99 ", " x ", 1)} {
+	for _, bad := range []string{"", "7", "7 (a", "7 a) S", "7 )a( S", "7 (a)", "7 (a) ", good[:len(good)-2], strings.Replace(good, " 99 ", " x ", 1),
+		strings.Replace(good, " 99 ", "x99 ", 1)} {
 		if _, ok := parseStat([]byte(bad), &c); ok {
 			t.Errorf("%q is taken for a stat", bad)
 		}
