@@ -9,8 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -77,6 +79,9 @@ type answer struct {
 	details *details
 }
 
+// maxAsked is how many looks are answered by one goroutine: what they found is held until all are.
+const maxAsked = 256
+
 // review reads the details of these processes, and calls visit with those that are not as they were. Processes that have ended
 // are left out.
 //
@@ -84,51 +89,74 @@ type answer struct {
 // answer, say) holds up whoever reads it, for as long as it lasts; so all is read by a goroutine beside. One that is held up ends
 // with the process's wait, and another takes over; until then the process is not asked for its command line again.
 func (r *detailReader) review(looks []look, visit func(i int, sign uint64, d *details)) {
-	if len(looks) == 0 {
-		return
-	}
-	asks, answers := r.startReader()
-	defer func() { close(asks) }()
-	patience := time.NewTimer(cmdlinePatience)
-	defer patience.Stop()
-	for i, l := range looks {
-		var a answer
-		if r.unanswered.holds(l.pid) {
-			a = r.withoutTitle(l.pid)
-		} else {
-			asks <- l
-			patience.Reset(cmdlinePatience)
-			select {
-			case a = <-answers:
-			case <-patience.C:
-				if r.unanswered.begin(l.pid, func() bool { return len(answers) == 0 }) {
-					close(asks)
-					asks, answers = r.startReader()
-					a = r.withoutTitle(l.pid)
-				} else {
-					a = <-answers
-				}
-			}
-		}
+	tell := func(i int, a answer) {
 		if a.details != nil {
 			visit(i, a.sign, a.details)
 		}
 	}
+	for from := 0; from < len(looks); {
+		asked := r.ask(looks[from:min(len(looks), from+maxAsked)])
+		answers := asked.wait(&r.unanswered)
+		for i, a := range answers {
+			tell(from+i, a)
+		}
+		from += len(answers)
+		if len(answers) < len(asked.looks) { // this one holds the goroutine up
+			tell(from, r.withoutTitle(looks[from].pid))
+			from++
+		}
+	}
 }
 
-// startReader starts a goroutine that answers each look. It ends when asks is closed, and when it is held up, with the process's
-// wait.
-func (r *detailReader) startReader() (asks chan look, answers chan answer) {
-	asks, answers = make(chan look, 1), make(chan answer, 1)
+// asked are looks that a goroutine goes through. To hand it one after the other would cost a third of a look each.
+type asked struct {
+	looks   []look
+	answers []answer
+	at      atomic.Int64  // the look that is being answered; heldUp when it takes too long
+	done    chan struct{} // closed when all are answered
+}
+
+const heldUp = -1
+
+// ask starts a goroutine that answers these looks. It ends with the last, and when it was held up, with the process's wait.
+func (r *detailReader) ask(looks []look) *asked {
+	looks = slices.Clone(looks) // the caller goes on with them when it has given up
+	a := &asked{looks: looks, answers: make([]answer, len(looks)), done: make(chan struct{})}
 	go func() {
 		f := r.readers.Get().(*detailFiles)
 		defer r.readers.Put(f)
-		for l := range asks {
-			answers <- r.read(f, l)
-			r.unanswered.end(l.pid)
+		for i, l := range looks {
+			if r.unanswered.holds(l.pid) {
+				a.answers[i] = r.withoutTitle(l.pid)
+			} else {
+				a.answers[i] = r.read(f, l)
+			}
+			if !a.at.CompareAndSwap(int64(i), int64(i+1)) { // whoever asked has given up
+				r.unanswered.end(l.pid)
+				return
+			}
 		}
+		close(a.done)
 	}()
-	return asks, answers
+	return a
+}
+
+// wait gives the answers: all, or those before the one that has taken cmdlinePatience, or up to twice that.
+func (a *asked) wait(u *unanswered) []answer {
+	patience := time.NewTicker(cmdlinePatience)
+	defer patience.Stop()
+	for before := int64(0); ; {
+		select {
+		case <-a.done:
+			return a.answers
+		case <-patience.C:
+		}
+		at := a.at.Load()
+		if at == before && at < int64(len(a.looks)) && u.begin(a.looks[at].pid, func() bool { return a.at.CompareAndSwap(at, heldUp) }) {
+			return a.answers[:at]
+		}
+		before = at
+	}
 }
 
 // read is one look.

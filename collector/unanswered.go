@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// cmdlinePatience is how long a process may take to show its command line.
+	// cmdlinePatience is how long a process may take at least to show its command line.
 	cmdlinePatience = 100 * time.Millisecond
 	// maxSilent bounds how many processes are waited for at once that do not show it.
 	maxSilent = 32

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"maps"
 	"os"
 	"testing"
 	"time"
@@ -50,5 +51,28 @@ func TestProcessThatDoesNotShowItsCommandLine(t *testing.T) {
 			t.Fatal("a process that answers again is not asked")
 		}
 		time.Sleep(time.Millisecond)
+	}
+}
+
+// Those who are asked together with it are told all the same, each in its place.
+func TestProcessesBesideOneThatDoesNotShowItsCommandLine(t *testing.T) {
+	f := newStage(t)
+	for _, pid := range []string{"1", "303"} {
+		f.remove("proc/" + pid + "/cmdline")
+		if err := unix.Mkfifo(f.path("proc/"+pid+"/cmdline"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		defer os.WriteFile(f.path("proc/"+pid+"/cmdline"), nil, 0o600) // lets its reader go
+	}
+	source := newProcSource(f.path("proc"))
+	pids := []int{300, 1, 301, 303, 302}
+	var looks []look
+	for _, pid := range pids {
+		looks = append(looks, look{pid: pid})
+	}
+	told := map[int]bool{} // by PID, whether it is silent
+	source.review(looks, func(i int, _ uint64, d *details) { told[pids[i]] = d.silent })
+	if want := map[int]bool{300: false, 1: true, 301: false, 303: true, 302: false}; !maps.Equal(told, want) {
+		t.Errorf("told of %v, want %v", told, want)
 	}
 }
