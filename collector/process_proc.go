@@ -3,6 +3,7 @@ package collector
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 
@@ -31,6 +32,10 @@ type procSource struct {
 // exactly is how many scans an exact resident set is good for when nothing shows that it has changed: of a process that does
 // nothing the kernel may still take pages away, and its rough count tells that only when they are many.
 const exactly = 256
+
+// yieldEvery is how many processes are read, some 2 ms, before the goroutine yields. After 10 ms Go's scheduler would take it for one that
+// runs too long: it takes the processor from it within a system call, and goes on looking at it each 20 µs, which makes a process 4 % dearer.
+const yieldEvery = 256
 
 // procSuper is the magic number of a proc file system, statfs(2). A copy of one has files that never say ESRCH.
 const procSuper = 0x9fa0
@@ -78,7 +83,10 @@ func (s *procSource) visit(pids []int, visit func(*counts)) error {
 	var reason error
 	s.scans++
 	s.kept.begin()
-	for _, pid := range pids {
+	for i, pid := range pids {
+		if i%yieldEvery == yieldEvery-1 {
+			runtime.Gosched()
+		}
 		e := s.kept.of(pid)
 		switch err := s.read(e, &c); {
 		case err == nil:
