@@ -129,7 +129,7 @@ func run(rounds int, only, topdeck, readme string) error {
 // compile builds the C programs, and the test binaries that hold benchmarks.
 func (b *bench) compile() error {
 	for _, source := range []string{
-		"cmd/bench/testdata/herd.c", "cmd/bench/testdata/idle.c", "collector/testdata/floor.c", "collector/testdata/diagfloor.c",
+		"cmd/bench/testdata/herd.c", "cmd/bench/testdata/idle.c", "collector/testdata/diagfloor.c",
 	} {
 		if err := b.command("cc", "-O2", "-o", b.tool(strings.TrimSuffix(filepath.Base(source), ".c")), source).Run(); err != nil {
 			return fmt.Errorf("cannot compile %s: %w", source, err)
