@@ -34,6 +34,7 @@ type listContent[Row any, Key comparable] struct {
 	all  []*Row // of the last state
 	met  []bool // which of them met the query
 	rows []*Row // those of them that it shows, in the same order
+	last *Row   // of these, in the sort order; nil when it shows all
 }
 
 func (c *listContent[Row, Key]) next(id, seq uint64, t *tick) (*viewState, error) {
@@ -47,7 +48,7 @@ func (c *listContent[Row, Key]) next(id, seq uint64, t *tick) (*viewState, error
 	}
 	met := c.match(all)
 	matched := len(met)
-	rows := c.cut(met)
+	rows, last := c.cut(met, c.last)
 	upsert, remove, removed := c.differ(rows)
 	state := &viewState{seq: seq}
 	if seq > 1 {
@@ -69,7 +70,7 @@ func (c *listContent[Row, Key]) next(id, seq uint64, t *tick) (*viewState, error
 		}
 		return m
 	})
-	c.all, c.rows = all, rows
+	c.all, c.rows, c.last = all, rows, last
 	return state, nil
 }
 
