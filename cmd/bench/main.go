@@ -68,9 +68,9 @@ var sections = []struct {
 	{"watched", (*bench).watched},
 	{"idle", (*bench).idle},
 	{"fanout", (*bench).fanOut},
-	{"growth", (*bench).growth},
 	{"log", (*bench).log},
 	{"page", (*bench).page},
+	{"growth", (*bench).growth}, // when the connections of fanout are gone (TIME_WAIT)
 	{"opening", (*bench).opening},
 	{"start", (*bench).start},
 }
