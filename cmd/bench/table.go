@@ -99,6 +99,15 @@ func median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
+// medians are those of so many parts of a list, one after the other.
+func medians(values []float64, parts int) []float64 {
+	list := make([]float64, parts)
+	for i := range list {
+		list[i] = median(values[i*len(values)/parts : (i+1)*len(values)/parts])
+	}
+	return list
+}
+
 func spread(values []float64, say unit) string {
 	if len(values) < 2 {
 		return ""
