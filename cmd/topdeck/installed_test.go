@@ -65,7 +65,7 @@ func install(t testing.TB, units map[string]string) *installed {
 		return i.Command(append([]string{"/usr/local/bin/topdeck"}, append(args, "--data", "/var/lib/topdeck")...)...)
 	}
 	i.logged = func() []byte {
-		out, _ := i.Command("journalctl", "--no-pager", "-n", "20", "-u", "topdeck").CombinedOutput()
+		out, _ := i.Command("journalctl", "--no-pager", "-n", "200", "-u", "topdeck").CombinedOutput() // a panic is some of it
 		return out
 	}
 	if err := os.WriteFile(filepath.Join(i.Root, "usr/local/bin/topdeck"), text, 0o755); err != nil {
