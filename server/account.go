@@ -87,9 +87,17 @@ type Accounts struct {
 func newAccounts(db *bbolt.DB, log operationLog, logger *slog.Logger, now func() time.Time, cost hashCost) (*Accounts, error) {
 	a := &Accounts{
 		db: db, log: log, logger: logger, now: func() time.Time { return now().Round(0).UTC() },
-		hasher: newHasher(cost), changed: func() {}, spent: map[string]int64{}, all: map[string]account{},
+		hasher: newHasher(cost), changed: func() {}, spent: map[string]int64{},
 	}
 	a.nobody = a.hasher.nobodysHash()
+	var err error
+	a.all, err = readAccounts(db)
+	return a, err
+}
+
+// readAccounts reads all accounts, by name.
+func readAccounts(db *bbolt.DB) (map[string]account, error) {
+	all := map[string]account{}
 	err := db.View(func(tx *bbolt.Tx) error {
 		users := tx.Bucket([]byte(usersBucket))
 		if users == nil {
@@ -98,13 +106,13 @@ func newAccounts(db *bbolt.DB, log operationLog, logger *slog.Logger, now func()
 		return users.ForEach(func(name, text []byte) error {
 			var one account
 			if err := json.Unmarshal(text, &one); err != nil || one.Name != string(name) {
-				return fmt.Errorf("cannot read the account %q in %s: the file is damaged: move it away to start anew, or put a copy of it back", name, db.Path())
+				return damaged(db.Path(), fmt.Sprintf("the account %q cannot be read", name))
 			}
-			a.all[one.Name] = one
+			all[one.Name] = one
 			return nil
 		})
 	})
-	return a, err
+	return all, err
 }
 
 // none tells whether there is no account yet.

@@ -155,8 +155,15 @@ func lockFile(f *os.File, shared bool) error {
 	}
 }
 
+// unusableFile is a data file that cannot be used: what is wrong with it, and what to do.
+type unusableFile struct{ verb, path, what, advice string }
+
+func (u *unusableFile) Error() string {
+	return fmt.Sprintf("cannot %s %s: %s; %s", u.verb, u.path, u.what, u.advice)
+}
+
 func damaged(path string, reason any) error {
-	return fmt.Errorf("cannot read %s: the file is damaged (%v); it was left as it is: put a backup in its place with topdeck restore, or move it away to start anew", path, reason)
+	return &unusableFile{"read", path, fmt.Sprintf("the file is damaged (%v)", reason), "it was left as it is: put a backup in its place with topdeck restore, or move it away to start anew"}
 }
 
 // checkDB reads what the start depends on, so that damage there shows now, and checks the format.
@@ -181,10 +188,9 @@ func checkDB(db *bbolt.DB) error {
 	case err != nil:
 		return err
 	case stored > dbFormat:
-		return fmt.Errorf("cannot use %s: a newer topdeck wrote it (format %d, this one knows %d); run that version, or name another folder with --data",
-			db.Path(), stored, dbFormat)
+		return &unusableFile{"use", db.Path(), fmt.Sprintf("a newer topdeck wrote it (format %d, this one knows %d)", stored, dbFormat), "run that version, or name another folder with --data"}
 	case stored == 0 && foreign:
-		return fmt.Errorf("cannot use %s: it is the database of another program; move it away, or name another folder with --data", db.Path())
+		return &unusableFile{"use", db.Path(), "it is the database of another program", "move it away, or name another folder with --data"}
 	case stored == dbFormat || db.IsReadOnly():
 		return nil
 	}

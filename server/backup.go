@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 	"golang.org/x/sys/unix"
 
 	"topdeck/control"
@@ -119,15 +121,18 @@ func (s *adminSocket) backup(conn net.Conn, by Actor) error {
 }
 
 // Restore puts a backup in the place of the data file in dir, and returns where that is kept. Who was signed in is not any
-// more. No server may run on dir. A log that does not verify is restored all the same, and broken tells what is wrong with it.
+// more, and no device is known. No server may run on dir. There is a data file in its place at any moment: the one that was there, or the
+// backup whole. A log that does not verify is restored all the same, and broken tells what is wrong with it.
 func Restore(dir, file string) (kept string, broken error, err error) {
 	if err := privateFolder(dir); err != nil {
 		return "", nil, err
 	}
 	path := filepath.Join(dir, dbFile)
-	old, err := os.Open(path)
+	old, err := openPlain(path, unix.O_NOFOLLOW)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, errNotPlain):
+		return "", nil, fmt.Errorf("cannot restore to %s: it is not a plain file; move it away first", path)
 	case err != nil:
 		return "", nil, fmt.Errorf("cannot open the database: %w", err)
 	default:
@@ -136,7 +141,7 @@ func Restore(dir, file string) (kept string, broken error, err error) {
 			return "", nil, fmt.Errorf("cannot restore to %s: it is %w by %s; stop that first", path, errLocked, lockHolder(path))
 		}
 	}
-	in, err := os.Open(file)
+	in, err := openPlain(file, 0)
 	if err != nil {
 		return "", nil, fmt.Errorf("cannot read the backup: %w", err)
 	}
@@ -153,22 +158,50 @@ func Restore(dir, file string) (kept string, broken error, err error) {
 	if broken, err = freshen(f.Name(), file); err != nil {
 		return "", nil, err
 	}
-	if old != nil {
-		kept = path + time.Now().Format(".20060102-150405")
-		if err := moveNew(path, kept); err != nil {
-			return "", nil, err
-		}
+	if old == nil {
+		return "", broken, moveNew(f.Name(), path)
 	}
-	return kept, broken, moveNew(f.Name(), path)
+	kept = path + time.Now().Format(".20060102-150405")
+	if err := os.Link(path, kept); err != nil {
+		return "", nil, fmt.Errorf("cannot keep the data file that is there: %w", err)
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return "", nil, errors.Join(fmt.Errorf("cannot restore the backup: %w", err), os.Remove(kept))
+	}
+	return kept, broken, syncFolder(dir)
 }
 
-// freshen makes a copy of a backup into a data file: it forgets who was signed in, and records where it came from.
+var errNotPlain = errors.New("it is not a plain file")
+
+// openPlain opens a file to read it: a pipe would be waited for, and a device may have no end.
+func openPlain(path string, flags int) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|flags, 0)
+	if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ELOOP) && flags&unix.O_NOFOLLOW != 0 { // a socket; a link
+		return nil, &fs.PathError{Op: "open", Path: path, Err: errNotPlain}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, cmp.Or(err, error(&fs.PathError{Op: "open", Path: path, Err: errNotPlain}))
+	}
+	return f, nil
+}
+
+// freshen makes a copy of a backup into a data file: it forgets who was signed in and from which devices, and records where it came from.
 func freshen(path, from string) (broken error, err error) {
 	db, err := openDB(path, false)
+	if err == nil {
+		defer db.Close()
+		_, err = readAccounts(db)
+	}
+	if unusable, ok := errors.AsType[*unusableFile](err); ok {
+		return nil, fmt.Errorf("cannot restore %s: %s; nothing was changed: take another backup, or the topdeck that wrote this one", from, unusable.what)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot restore %s: %w", from, err)
 	}
-	defer db.Close()
 	log, err := control.OpenLog(db, control.LogConfig{Logger: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		return nil, err
@@ -176,10 +209,12 @@ func freshen(path, from string) (broken error, err error) {
 	defer log.Close()
 	err = control.Careful(func() error {
 		return db.Update(func(tx *bbolt.Tx) error {
-			if tx.Bucket([]byte(sessionsBucket)) == nil {
-				return nil
+			for _, name := range []string{sessionsBucket, devicesBucket} {
+				if err := tx.DeleteBucket([]byte(name)); err != nil && !errors.Is(err, berrors.ErrBucketNotFound) {
+					return err
+				}
 			}
-			return tx.DeleteBucket([]byte(sessionsBucket))
+			return nil
 		})
 	})
 	if err != nil {
@@ -201,7 +236,12 @@ func moveNew(from, to string) error {
 	if err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE); err != nil {
 		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
 	}
-	folder, err := os.Open(filepath.Dir(to))
+	return syncFolder(filepath.Dir(to))
+}
+
+// syncFolder has the names in a folder outlive a loss of power.
+func syncFolder(dir string) error {
+	folder, err := os.Open(dir)
 	if err != nil {
 		return err
 	}

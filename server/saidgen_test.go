@@ -58,12 +58,12 @@ func TestWhatIsSaidIsInStep(t *testing.T) {
 // the program, or are no words.
 var unsaid = map[string][]string{
 	"server/access.go":            {"default-src", "camera="},
-	"server/account.go":           {"cannot read the account", "(not a user name)"},
+	"server/account.go":           {"the account %q cannot be read", "(not a user name)"},
 	"server/account_db.go":        {""},
 	"server/adminlog.go":          {""},
 	"server/adminsocket.go":       {""},
 	"server/asset.go":             {""},
-	"server/backup.go":            {"cannot"},
+	"server/backup.go":            {"cannot", "it is not a plain file"},
 	"server/hub.go":               {"the session", "the server is going away"},
 	"server/live.go":              {"a message is at most", "the session has ended"},
 	"server/operations_export.go": {"text/csv", "attachment"},
