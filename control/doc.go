@@ -3,7 +3,8 @@
 // # The operation log
 //
 // Log keeps, in a bbolt database that others use too, what was done, by whom and how it ended. Begin is durable before it
-// returns, and only then may the act be done; Finish records its outcome; Record takes what has already happened. What
+// returns, and only then may the act be done; Finish records its outcome; Record takes what has already happened,
+// Denied and Share what may happen as often as somebody likes: they sum it, so that it pushes nothing out. What
 // was begun when the program ended is Interrupted at the next start, never silently done, unless it outlived the program and the
 // Manager can tell what became of it.
 //

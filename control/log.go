@@ -65,6 +65,7 @@ type Log struct {
 	verifying sync.RWMutex // for reading: the chain is being verified, and nothing may be removed
 	toldHead  Head         // the last one that the logger was told
 	denied    denials
+	shared    sharing
 	told      feed
 
 	searches   chan struct{} // a place for each search that may run
@@ -81,6 +82,7 @@ func OpenLog(db *bbolt.DB, cfg LogConfig) (*Log, error) {
 		db: db, cfg: cfg, logger: cfg.Logger, now: cfg.Now,
 		begun: map[uint64]time.Time{}, unsaved: map[uint64]entry{},
 		searches: make(chan struct{}, maxSearches), maxCounted: maxCounted,
+		denied: denials{own: Budget{Most: maxDenied, Every: deniedEvery}},
 	}
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)
@@ -162,7 +164,7 @@ func (l *Log) left(b books) (left []uint64, err error) {
 func (l *Log) Close() error {
 	l.stop()
 	l.done.Wait()
-	err := errors.Join(l.sumDenied(true), l.saveUnsaved())
+	err := errors.Join(l.sumDenied(true), l.saveShared(true), l.saveUnsaved())
 	l.tellHead()
 	return err
 }

@@ -19,16 +19,18 @@ const (
 	deniedEvery = 6 * time.Minute
 )
 
+// manyAddresses is the source of a record that is common to many.
+const manyAddresses = "(many addresses)"
+
 // manyDenied is the key of the common record.
-var manyDenied = [3]string{"(many accounts)", "", "(many addresses)"}
+var manyDenied = [3]string{"(many accounts)", "", manyAddresses}
 
 // denials sums the refused sign-ins of the current minute, and in the common record those of the hour.
 type denials struct {
 	mu     sync.Mutex
 	minute int64
 	sums   map[[3]string]*denial
-	used   int   // records of their own, as far as they still count
-	since  int64 // the step of deniedEvery to which they count
+	own    Budget
 }
 
 type denial struct {
@@ -52,7 +54,7 @@ func (l *Log) Denied(account, actor, address, reason string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	key := [3]string{account, actor, address}
-	if d.sums[key] == nil && !d.room(l.now()) {
+	if d.sums[key] == nil && !d.own.Room(l.now()) {
 		key = manyDenied
 	}
 	sum := d.sums[key]
@@ -70,7 +72,7 @@ func (l *Log) Denied(account, actor, address, reason string) error {
 		sum.id = op.ID
 		d.sums[key] = sum
 		if key != manyDenied {
-			d.used++
+			d.own.Take()
 		}
 		return nil
 	}
@@ -80,15 +82,6 @@ func (l *Log) Denied(account, actor, address, reason string) error {
 		return l.writeSum(sum)
 	}
 	return nil
-}
-
-// room tells whether one more may have a record of its own.
-func (d *denials) room(now time.Time) bool {
-	step := now.Unix() / int64(deniedEvery/time.Second)
-	if passed := step - d.since; passed != 0 { // the clock may have been set back
-		d.used, d.since = max(0, d.used-int(min(max(passed, 0), maxDenied))), step
-	}
-	return d.used < maxDenied
 }
 
 // sumDenied writes the sums of a minute that is over, or all, and forgets them.

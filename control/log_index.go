@@ -256,7 +256,7 @@ func (b books) finish(e entry) error {
 	if err != nil {
 		return err
 	}
-	if before.RetStatus != Running && before.LogType != deniedType {
+	if before.RetStatus != Running && before.LogType != deniedType && before.Source != manyAddresses {
 		return &failure{ErrConflict, fmt.Sprintf("operation %d has already ended: %s", e.op, before.RetStatus)}
 	}
 	seq, err := b.add(e)

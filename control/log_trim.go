@@ -40,6 +40,7 @@ func (l *Log) keep(quit <-chan struct{}) {
 				}
 				_ = l.saveUnsaved() // commit tells the logger, once
 				_ = l.sumDenied(false)
+				_ = l.saveShared(false)
 			}
 		}
 	}

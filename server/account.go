@@ -35,6 +35,8 @@ type operationLog interface {
 	// Denied records a refused sign-in, or a wrong password of whoever was signed in as actor; those of one account, actor, address
 	// and minute are summed.
 	Denied(account, actor, address, reason string) error
+	// Share records what is too much to get a record of its own.
+	Share(control.Entry) error
 }
 
 var _ operationLog = (*control.Log)(nil)
@@ -76,6 +78,7 @@ type Accounts struct {
 	hasher  *hasher
 	nobody  string // a hash that no password has
 	changed func() // called after a role, a password or an account is no longer what it was
+	own     ownRecords
 
 	writing sync.Mutex       // one change at a time
 	spent   map[string]int64 // by secret, the newest time step of which a code was taken, stored or not; only change touches it
@@ -182,6 +185,12 @@ func (a *Accounts) change(edit func(all map[string]account) (records []control.E
 	isAdmin := func(one account) bool { return one.Role == Admin }
 	if has(a.all, isAdmin) && !has(next, isAdmin) {
 		return refuse(codeConflict, "this is the last administrator; make another one first")
+	}
+	for _, e := range records {
+		// A recovery code that is used is one of few.
+		if e.Actor == e.Target && e.LogType != "user.recovery-code" && !a.own.take(e.Actor, a.now()) {
+			return refuse(codeTooMany, "this account was changed very often; try again in some minutes")
+		}
 	}
 	err = a.log.RecordWith(func(tx *bbolt.Tx) error {
 		users, err := tx.CreateBucketIfNotExists([]byte(usersBucket))
@@ -364,7 +373,14 @@ func entryOf(logType string, by Actor, target, message string) control.Entry {
 
 // record writes down what has been done. What was done stays done when that fails.
 func (a *Accounts) record(logType string, by Actor, target, message string) {
-	if _, err := a.log.Record(entryOf(logType, by, target, message)); err != nil {
+	e := entryOf(logType, by, target, message)
+	var err error
+	if target == by.Name && !a.own.take(by.Name, a.now()) {
+		err = a.log.Share(e)
+	} else {
+		_, err = a.log.Record(e)
+	}
+	if err != nil {
 		a.logger.Error("cannot record", "logType", logType, "target", target, "actor", by.Name, "error", err)
 	}
 }
