@@ -37,18 +37,23 @@ describe('a trend', () => {
   it('stays what it was between two changes, and ends with the last', () => {
     const trend = new Trend()
     trend.add(10, 5)
+    trend.add(12, 5)
     trend.add(13, 8)
-    expect(trend.until(15).slice(-7)).toEqual([0, 5, 5, 5, 8, 8, 8])
+    expect(trend.until(15)).toEqual([
+      { at: 0, value: 0 },
+      { at: trendLength - 6, value: 5 },
+      { at: trendLength - 3, value: 8 },
+    ])
   })
 
   it('forgets what is too long ago', () => {
     const trend = new Trend()
     trend.add(1, 3)
     trend.add(2 + 3 * trendLength, 4)
-    const values = trend.until(2 + 3 * trendLength)
-    expect(values).toHaveLength(trendLength)
-    expect(values.slice(0, 2)).toEqual([3, 3])
-    expect(values.at(-1)).toBe(4)
-    expect(trend.until(2 + 5 * trendLength)).toEqual(new Array(trendLength).fill(4))
+    expect(trend.until(2 + 3 * trendLength)).toEqual([
+      { at: 0, value: 3 },
+      { at: trendLength - 1, value: 4 },
+    ])
+    expect(trend.until(2 + 5 * trendLength)).toEqual([{ at: 0, value: 4 }])
   })
 })

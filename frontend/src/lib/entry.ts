@@ -13,6 +13,12 @@ export type End = Pick<EndedRow<unknown>, 'exitCode' | 'signal'> & {
 /** How many readings a trend goes back. */
 export const trendLength = 60
 
+/** A value of a trend, from a place in it on: 0 is that of the oldest reading. */
+export interface Step {
+  readonly at: number
+  readonly value: number
+}
+
 /** One figure of a row over the last readings. Between two changes it stays what it was. */
 export class Trend {
   /** The readings at which it was told, and what it was then: few for most rows, which change seldom. */
@@ -25,19 +31,22 @@ export class Trend {
       this.#readings.shift()
       this.#values.shift()
     }
+    if (value === this.#values.at(-1)) return
     this.#readings.push(reading)
     this.#values.push(value)
   }
 
-  /** The values up to a reading, oldest first; 0 before it was told. */
-  until(reading: number): number[] {
-    const values: number[] = []
-    let next = 0
-    for (let at = reading - trendLength + 1; at <= reading; at++) {
-      while ((this.#readings[next] ?? Infinity) <= at) next++
-      values.push(this.#values[next - 1] ?? 0)
+  /** Its values up to a reading, each with the place from which on it holds, the oldest first; 0 before it was told. */
+  until(reading: number): Step[] {
+    const steps: Step[] = [{ at: 0, value: 0 }]
+    const begin = reading - trendLength + 1
+    for (let i = 0; i < this.#readings.length; i++) {
+      const at = (this.#readings[i] as number) - begin
+      const value = this.#values[i] as number
+      if (at <= 0) steps[0] = { at: 0, value }
+      else if (at < trendLength) steps.push({ at, value })
     }
-    return values
+    return steps
   }
 }
 
