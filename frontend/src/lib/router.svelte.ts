@@ -41,6 +41,13 @@ class Router {
     return this.path + (text && '?' + text)
   }
 
+  /** Makes the URLs of this page in which one name of the query has many values: those of the rows of a list. */
+  each(name: string, changes: Record<string, string> = {}): (value: string) => string {
+    const rest = this.with({ ...changes, [name]: '' })
+    const begin = `${rest}${rest.includes('?') ? '&' : '?'}${name}=`
+    return (value) => begin + encodeURIComponent(value)
+  }
+
   #arrive(next: URL) {
     const moved = next.pathname !== this.#location.pathname
     this.#location = next

@@ -31,6 +31,13 @@ describe('the router', () => {
     expect(router.with({ q: '', sort: '' })).toBe('/processes')
   })
 
+  it('makes the URLs of many rows, and leaves out what another one has', () => {
+    const opening = router.each('open', { q: '' })
+    expect(opening('a b&c')).toBe('/processes?sort=rss&open=a%20b%26c')
+    router.go('/log?open=1')
+    expect(router.each('open')('2')).toBe('/log?open=2')
+  })
+
   it('counts moves to other pages, not changes of the query', () => {
     const before = router.visits
     router.go(router.with({ q: 'sshd' }), 'replace')
