@@ -118,6 +118,8 @@ export default defineConfig({
     // The server's content security policy allows no data: sources but for images, and no inline scripts.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // One style sheet, a few hundred bytes larger: one of a page's own that cannot be fetched would leave an error behind.
+    cssCodeSplit: false,
   },
   server: {
     host: '127.0.0.1',

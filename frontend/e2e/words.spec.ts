@@ -111,6 +111,56 @@ describe('a page', () => {
   })
 })
 
+describe('a page that is fetched when it is opened', () => {
+  const part = /\/assets\/Users/
+  const users = (page: Page) => page.getByRole('table', { name: 'Users', exact: true })
+
+  it('says so when the server is away, and is there when it is back', async () => {
+    const { page, stage } = await staged('/', {}, wide)
+    await page.getByText('Live', { exact: true }).waitFor()
+    await stage.down()
+    await page.getByRole('navigation').getByRole('link', { name: 'Users' }).click()
+    await page.getByRole('alert').getByText('The server does not answer.').waitFor()
+    await page.getByRole('heading', { name: 'Users' }).waitFor()
+    expect(await axe(page)).toEqual([])
+    stage.up = true
+    await users(page).waitFor()
+  })
+
+  it('is tried again, by loading the whole anew where that does not help, at the same address', async () => {
+    const { page } = await staged('/', {}, wide)
+    await page.getByText('Live', { exact: true }).waitFor()
+    await page.route(part, (route) => route.abort())
+    await page.getByRole('navigation').getByRole('link', { name: 'Users' }).click()
+    const again = page.getByRole('alert').getByRole('button', { name: 'Try again' })
+    const loaded = page.waitForEvent('load')
+    await again.click()
+    await loaded
+    expect(new URL(page.url()).pathname).toBe('/users')
+    await again.waitFor()
+    await page.unroute(part)
+    await again.click()
+    await users(page).waitFor()
+  })
+})
+
+it('what draws the graphs comes when the connection is back', async () => {
+  const { page, stage } = await staged('/host', {}, wide)
+  await page.getByText('Live', { exact: true }).waitFor()
+  const part = /\/assets\/uPlot/
+  let refused = 0
+  await page.route(part, (route) => {
+    refused++
+    return route.abort()
+  })
+  await page.getByRole('navigation').getByRole('link', { name: 'Overview' }).click()
+  await expect.poll(() => refused).toBeGreaterThan(0)
+  expect(await page.locator('canvas').count()).toBe(0)
+  await page.unroute(part)
+  await stage.hangUp()
+  await expect.poll(() => page.locator('canvas').count()).toBeGreaterThan(4)
+})
+
 describe('on a small screen', () => {
   it.each(['en-GB', 'zh-CN'])('all that one does with a user is there, in %s', async (locale) => {
     const viewport = { width: 1024, height: 768 }

@@ -2,6 +2,7 @@ import { MediaQuery } from 'svelte/reactivity'
 import { Acting } from './acting.svelte'
 import { api, ApiError } from './api'
 import { HostFacts } from './host.svelte'
+import { i18n } from './i18n.svelte'
 import { Live } from './live.svelte'
 import type { Probe } from './live.svelte'
 import { Operations } from './operations.svelte'
@@ -23,6 +24,7 @@ export const live = new Live(
   {
     hello: ({ username, role, unseen, commands }) => {
       session.confirm(username, role)
+      void i18n.learn()
       acting.commands = commands && role === 'admin'
       void operations.welcome(username, unseen)
     },

@@ -73,7 +73,9 @@ class I18n {
     this.#show(language)
   }
 
-  async #learn() {
+  /** Fetches what is said in the chosen language, unless it is there. */
+  async learn() {
+    if (this.ready) return
     try {
       const [{ Phrasebook }, { said }] = await Promise.all([
         import('./phrases'),
@@ -81,14 +83,14 @@ class I18n {
       ])
       this.#phrasebook ??= new Phrasebook(said)
     } catch {
-      // The server is away, or has another build by now: its messages stay as they are until the page is loaded again.
+      // The server is away: its messages stay as they are until it is back; or it has another build by now, which is offered.
     }
   }
 
   #show(language: Language) {
     this.#language = language
     document.documentElement.lang = this.locale
-    if (language === 'zh') void this.#learn()
+    void this.learn()
   }
 }
 
