@@ -171,6 +171,14 @@ describe('on a small screen', () => {
   })
 })
 
+it('how old all is, and when it is tried again, has a line of its own on a phone', async () => {
+  const { page, stage } = await staged('/processes', {}, phone)
+  await page.getByText('Live', { exact: true }).waitFor()
+  await stage.down()
+  const ages = page.getByText(/What you see is/)
+  expect((await ages.boundingBox())?.height).toBeLessThan(25)
+})
+
 describe('a session that is kept in memory only', () => {
   const session = {
     username: 'ada',
