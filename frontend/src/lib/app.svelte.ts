@@ -41,9 +41,9 @@ api.onEnded = () => session.leave(true)
 api.onUnreachable = () => live.doubt()
 
 /** Too narrow for tables: they become lists. */
-export const narrow = new MediaQuery('(max-width: 719px)', false)
+export const narrow = new MediaQuery('(max-width: 44.9375em)', false)
 /** Room for the columns that one misses least. */
-export const wide = new MediaQuery('(min-width: 1200px)', true)
+export const wide = new MediaQuery('(min-width: 75em)', true)
 
 async function probe(): Promise<Probe> {
   try {

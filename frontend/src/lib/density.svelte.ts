@@ -2,16 +2,31 @@ export const densities = ['normal', 'compact'] as const
 export type Density = (typeof densities)[number]
 
 const key = 'topdeck.density'
+/** The height of a line where nobody has asked for larger text, in pixels: of 13, as app.css has it, 1.45 times. */
+const line = 18.85
 
-/** How close the rows of tables stand, as chosen in this browser. */
+/** How close the rows of tables stand, as chosen in this browser, and how large the text in them is. */
 class RowDensity {
   #chosen = $state<Density>('normal')
 
-  /** The height of one row, in pixels: --row in app.css is the same. */
-  readonly height = $derived(this.#chosen === 'compact' ? 21 : 26)
+  /** How many times as large as usual the text is, by the settings of the browser or because nothing but text is zoomed. */
+  grown = $state(1)
+
+  /** The height of one row, in pixels. */
+  readonly height = $derived(this.high(this.#chosen === 'compact' ? 21 : 26))
 
   start() {
     this.chosen = localStorage.getItem(key) === 'compact' ? 'compact' : 'normal'
+    const probe = document.body.appendChild(document.createElement('i'))
+    Object.assign(probe.style, { position: 'fixed', visibility: 'hidden', height: '1lh' })
+    new ResizeObserver(([seen]) => {
+      this.grown = Math.max(1, (seen?.contentRect.height ?? line) / line)
+    }).observe(probe)
+  }
+
+  /** How high what holds text is that is so high where text is as large as usual; both in pixels. */
+  high(usual: number): number {
+    return Math.round(usual * this.grown)
   }
 
   get chosen(): Density {
@@ -21,7 +36,6 @@ class RowDensity {
   set chosen(density: Density) {
     this.#chosen = density
     localStorage.setItem(key, density)
-    document.documentElement.dataset.density = density
   }
 }
 
