@@ -1,10 +1,11 @@
 import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
-import { axe } from './browser'
+import { axe, phone } from './browser'
 import { staged, usePages } from './use'
 
 // Who cannot read small text has the browser show a larger one: as its usual size, or as the smallest that is ever shown.
 
+const usual = await usePages()
 const browsers = {
   'twice the usual size': await usePages(['--blink-settings=defaultFontSize=32']),
   'a smallest size': await usePages(['--blink-settings=minimumFontSize=24']),
@@ -62,4 +63,25 @@ it('a page whose text is twice as large is laid out as one that is half as wide'
   const [one, two] = await Promise.all([0, 1].map((at) => items.nth(at).boundingBox()))
   expect(one?.height).toBeGreaterThan(80)
   expect(two?.y).toBe((one?.y ?? 0) + (one?.height ?? 0))
+})
+
+describe('a window that is zoomed four times', () => {
+  const viewport = { width: 350, height: 225 }
+
+  it.each([
+    ['/processes', 'Processes'],
+    ['/services', 'Services'],
+  ])('has room for the rows of %s', async (path, name) => {
+    const { page } = await staged(usual, path, {}, { viewport })
+    await page.getByRole('list', { name }).getByRole('link').first().click()
+    await expect.poll(() => new URL(page.url()).searchParams.has('open')).toBe(true)
+  })
+})
+
+it('a name is whole, whatever one does with a user', async () => {
+  const viewport = { width: 320, height: 640 }
+  const { page } = await staged(usual, '/users', {}, { ...phone, viewport })
+  const name = page.getByRole('list', { name: 'Users', exact: true }).getByText('grace')
+  await name.waitFor()
+  expect(await name.evaluate((element) => element.scrollWidth <= element.clientWidth)).toBe(true)
 })
