@@ -76,9 +76,10 @@ type Accounts struct {
 	logger  *slog.Logger
 	now     func() time.Time
 	hasher  *hasher
-	nobody  string // a hash that no password has
-	changed func() // called after a role, a password or an account is no longer what it was
-	own     ownRecords
+	nobody  string     // a hash that no password has
+	changed func()     // called after a role, a password or an account is no longer what it was
+	visits  ownRecords // what they do to themselves: signing in and out, and giving their password again
+	edits   ownRecords // changes of their own password or second factor
 
 	writing sync.Mutex       // one change at a time
 	spent   map[string]int64 // by secret, the newest time step of which a code was taken, stored or not; only change touches it
@@ -188,7 +189,7 @@ func (a *Accounts) change(edit func(all map[string]account) (records []control.E
 	}
 	for _, e := range records {
 		// A recovery code that is used is one of few.
-		if e.Actor == e.Target && e.LogType != "user.recovery-code" && !a.own.take(e.Actor, a.now()) {
+		if e.Actor == e.Target && e.LogType != "user.recovery-code" && !a.edits.take(e.Actor, a.now()) {
 			return refuse(codeTooMany, "this account was changed very often; try again in some minutes")
 		}
 	}
@@ -375,7 +376,7 @@ func entryOf(logType string, by Actor, target, message string) control.Entry {
 func (a *Accounts) record(logType string, by Actor, target, message string) {
 	e := entryOf(logType, by, target, message)
 	var err error
-	if target == by.Name && !a.own.take(by.Name, a.now()) {
+	if target == by.Name && !a.visits.take(by.Name, a.now()) {
 		err = a.log.Share(e)
 	} else {
 		_, err = a.log.Record(e)

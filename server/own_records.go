@@ -8,15 +8,14 @@ import (
 )
 
 const (
-	// ownAtOnce is how many records of its own an account gets at once of what it does to itself, which everybody may as often as they like: signing in
-	// and out, giving the password again, changing the password or the second factor.
+	// ownAtOnce is how many records of its own an account gets at once of what everybody may do to themselves as often as they like.
 	ownAtOnce = 100
 	// ownEvery is how often one more. Beyond that, sign-ins and their like share a record an hour, and changes are refused: nobody who has an
 	// account fills the log in place of what it holds. In 400 days that is a tenth of a million for each account.
 	ownEvery = 6 * time.Minute
 )
 
-// ownRecords counts them by account.
+// ownRecords counts them by account. Visits and edits are counted apart: whoever signs in by a script each minute may still change their password.
 type ownRecords struct {
 	mu sync.Mutex
 	of map[string]*control.Budget
