@@ -108,7 +108,7 @@ export SHOW_ROWS
 .PHONY: soak
 soak: TEST_PACKAGES += testssl.sh python3-websockets
 soak: test-packages build ## the long forms of the tests, and fuzzing for SOAK_FUZZ_TIME (200000x); tells what was counted
-	@$(MAKE) --no-print-directory -k soak-go soak-app fuzz FUZZ_TIME=$(SOAK_FUZZ_TIME) 2>&1 | tee bin/soak.log | awk "$$SHOW_ROWS"
+	@$(MAKE) --no-print-directory -k soak-go soak-app soak-page fuzz FUZZ_TIME=$(SOAK_FUZZ_TIME) 2>&1 | tee bin/soak.log | awk "$$SHOW_ROWS"
 
 .PHONY: soak-go
 soak-go:
@@ -119,6 +119,9 @@ soak-app:
 	@cd frontend && TOPDECK_BIN=$(CURDIR)/bin/topdeck npm run --silent e2e -- origins.spec.ts looks.spec.ts
 	@echo "row 2: in Chromium, a page on another port, under another name and of another site, and a name that is rebound: none reaches anything"
 	@echo "row 13: in Chromium, names and arguments with markup and escapes are text, and there is no report of the CSP"
+
+.PHONY: soak-page
+soak-page:
 	@cd frontend && TOPDECK_SOAK=1 npm run --silent bench:page
 
 .PHONY: bench
