@@ -269,7 +269,9 @@ describe('a process', () => {
 describe('the log', () => {
   it('is narrowed down to whoever did it and to an hour, and exported so', async () => {
     const page = await as('admin', '/log')
-    const hour = page.getByRole('region', { name: 'Last 24 hours' }).getByRole('link').last()
+    const day = page.getByRole('region', { name: 'Last 24 hours' })
+    await day.getByText(/\d acts, \d+ of them failed; \d+ other records?$/).waitFor()
+    const hour = day.getByRole('link').last()
     const q = () => new URL(page.url()).searchParams.get('q')
     await hour.click()
     await expect.poll(q).toMatch(/^time>=\S+ time</)

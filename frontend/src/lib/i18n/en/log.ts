@@ -18,8 +18,7 @@ export const log = {
       title: 'Last 24 hours',
       sum: (acts: string) => (acts === '1' ? '1 act' : `${acts} acts`),
       failed: (n: string) => `, ${n} of them failed`,
-      counts: (acts: string, other: string, failed: string) =>
-        `${acts} ${acts === '1' ? 'act' : 'acts'}, ${failed} of them failed; ${other} other ${other === '1' ? 'record' : 'records'}`,
+      others: (n: string) => `; ${n} other ${n === '1' ? 'record' : 'records'}`,
     },
     markSeen: 'Mark as seen',
     markAllSeen: 'Mark all as seen',

@@ -19,8 +19,7 @@ export const log: typeof en = {
       title: '最近 24 小时',
       sum: (acts) => `${acts} 次操作`,
       failed: (n) => `，其中 ${n} 次失败`,
-      counts: (acts, other, failed) =>
-        `${acts} 次操作，其中 ${failed} 次失败；另有 ${other} 条其他记录`,
+      others: (n) => `；另有 ${n} 条其他记录`,
     },
     markSeen: '标记为已查看',
     markAllSeen: '全部标记为已查看',
