@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 
 	fast "github.com/fasthttp/websocket"
 	"github.com/gofiber/contrib/websocket"
@@ -131,7 +132,7 @@ func (w *socketWire) try(m *message) (sent bool, err error) {
 	}
 	n := 0
 	closed := w.tcp.Write(func(fd uintptr) bool {
-		n, err = unix.Write(int(fd), frame)
+		n, err = writeAtOnce(fd, frame)
 		return true
 	})
 	switch {
@@ -146,6 +147,16 @@ func (w *socketWire) try(m *message) (sent bool, err error) {
 	}
 	w.writing.Unlock()
 	return err == nil, err
+}
+
+// writeAtOnce is write(2) to a socket that does not block, without Go's scheduler being told: its monitor would take the processor
+// away within many of these calls and look at it each 20 µs meanwhile, a fifth of what a sample to a thousand pages costs.
+func writeAtOnce(fd uintptr, p []byte) (n int, err error) {
+	r, _, errno := unix.RawSyscall(unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(r), nil
 }
 
 // write writes what try left of a message.
