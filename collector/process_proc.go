@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"runtime"
@@ -178,8 +179,7 @@ func (s *procSource) resident(f *files, c *counts) uint64 {
 	if err != nil {
 		return c.rss
 	}
-	_, rest := takeNumber(statm) // the size
-	pages, _ := takeNumber(rest)
+	pages, _, _ := takeNumber(statm, max(0, bytes.IndexByte(statm, ' '))) // behind the size
 	return pages * s.page
 }
 

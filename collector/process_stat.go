@@ -25,26 +25,10 @@ func parseStat(stat []byte, c *counts) (comm []byte, ok bool) {
 	}
 	var field [29]uint64 // by their numbers in the manual, from ppid on
 	at := to + 3
-	for i := 4; i < len(field); i++ { // as takeNumber does, which would make a slice of each
-		if at >= len(stat) || stat[at] != ' ' {
+	for i := 4; i < len(field); i++ {
+		if field[i], at, ok = takeNumber(stat, at); !ok {
 			return nil, false
 		}
-		at++
-		negative := at < len(stat) && stat[at] == '-'
-		if negative {
-			at++
-		}
-		n, first := uint64(0), at
-		for ; at < len(stat) && '0' <= stat[at] && stat[at] <= '9'; at++ {
-			n = n*10 + uint64(stat[at]-'0')
-		}
-		if at == first {
-			return nil, false
-		}
-		if negative {
-			n = -n
-		}
-		field[i] = n
 	}
 	*c = counts{
 		at: c.at, state: string(stat[to+2 : to+3]), ppid: int(field[4]), faults: field[10] + field[12],
@@ -54,24 +38,25 @@ func parseStat(stat []byte, c *counts) (comm []byte, ok bool) {
 	return stat[from+1 : to], true
 }
 
-// takeNumber takes a decimal number off the start of a text, and a space before it. Of a negative one it gives what converts
-// to int.
-func takeNumber(text []byte) (n uint64, rest []byte) {
-	i := 0
-	if i < len(text) && text[i] == ' ' {
-		i++
+// takeNumber reads a space and a decimal number at a place of a text, and tells where it ends: to make a slice of each number takes longer. Of a
+// negative one it gives what converts to int.
+func takeNumber(text []byte, at int) (n uint64, end int, ok bool) {
+	if at >= len(text) || text[at] != ' ' {
+		return 0, at, false
 	}
-	negative := i < len(text) && text[i] == '-'
+	at++
+	negative := at < len(text) && text[at] == '-'
 	if negative {
-		i++
+		at++
 	}
-	for ; i < len(text) && '0' <= text[i] && text[i] <= '9'; i++ {
-		n = n*10 + uint64(text[i]-'0')
+	first := at
+	for ; at < len(text) && '0' <= text[at] && text[at] <= '9'; at++ {
+		n = n*10 + uint64(text[at]-'0')
 	}
 	if negative {
 		n = -n
 	}
-	return n, text[i:]
+	return n, at, at > first
 }
 
 // files reads files of processes without allocating. One goroutine at a time may use it.

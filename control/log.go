@@ -82,7 +82,8 @@ func OpenLog(db *bbolt.DB, cfg LogConfig) (*Log, error) {
 		db: db, cfg: cfg, logger: cfg.Logger, now: cfg.Now,
 		begun: map[uint64]time.Time{}, unsaved: map[uint64]entry{},
 		searches: make(chan struct{}, maxSearches), maxCounted: maxCounted,
-		denied: denials{own: Budget{Most: maxDenied, Every: deniedEvery}},
+		denied: denials{sums: map[[3]string]*sum{}, own: Budget{Most: maxDenied, Every: deniedEvery}},
+		shared: sharing{sums: map[[2]string]*sum{}},
 	}
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)

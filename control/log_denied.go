@@ -1,9 +1,7 @@
 package control
 
 import (
-	"errors"
 	"fmt"
-	"math/bits"
 	"sync"
 	"time"
 )
@@ -29,15 +27,8 @@ var manyDenied = [3]string{"(many accounts)", "", manyAddresses}
 type denials struct {
 	mu     sync.Mutex
 	minute int64
-	sums   map[[3]string]*denial
+	sums   map[[3]string]*sum // by account, actor and address
 	own    Budget
-}
-
-type denial struct {
-	id             string
-	key            [3]string
-	count, written int
-	reason         string
 }
 
 // Denied records a refused sign-in, or, with an actor, that somebody who was signed in gave a wrong password for the account. Those of
@@ -57,29 +48,18 @@ func (l *Log) Denied(account, actor, address, reason string) error {
 	if d.sums[key] == nil && !d.own.Room(l.now()) {
 		key = manyDenied
 	}
-	sum := d.sums[key]
-	if sum == nil {
-		sum = &denial{key: key, count: 1, written: 1, reason: reason}
-		op, err := l.first(event, Entry{
-			LogType: deniedType, Target: key[0], Actor: key[1], Source: key[2], RetStatus: Failed, Message: sum.message(),
-		}, false) // a flood of them would leave no room for others
-		if err != nil {
-			return err
-		}
-		if d.sums == nil {
-			d.sums = map[[3]string]*denial{}
-		}
-		sum.id = op.ID
-		d.sums[key] = sum
-		if key != manyDenied {
-			d.own.Take()
-		}
-		return nil
+	if sum := d.sums[key]; sum != nil {
+		return l.addTo(sum, deniedMessage(key, sum.count+1, reason))
 	}
-	sum.count++
-	sum.reason = reason
-	if bits.OnesCount(uint(sum.count)) == 1 {
-		return l.writeSum(sum)
+	sum, err := l.beginSum(Entry{
+		LogType: deniedType, Target: key[0], Actor: key[1], Source: key[2], RetStatus: Failed, Message: deniedMessage(key, 1, reason),
+	})
+	if err != nil {
+		return err
+	}
+	d.sums[key] = sum
+	if key != manyDenied {
+		d.own.Take()
 	}
 	return nil
 }
@@ -95,10 +75,8 @@ func (l *Log) sumDenied(all bool) error {
 	}
 	newHour := minute/60 != d.minute/60
 	for key, sum := range d.sums {
-		if sum.written < sum.count {
-			if err := l.writeSum(sum); err != nil && !errors.Is(err, ErrNotFound) { // retention may have been faster
-				return err
-			}
+		if err := l.saveSum(sum); err != nil {
+			return err
 		}
 		if all || key != manyDenied || newHour {
 			delete(d.sums, key)
@@ -108,25 +86,17 @@ func (l *Log) sumDenied(all bool) error {
 	return nil
 }
 
-func (l *Log) writeSum(sum *denial) error {
-	_, err := l.Finish(sum.id, Outcome{RetStatus: Failed, Message: sum.message()})
-	if err == nil {
-		sum.written = sum.count
-	}
-	return err
-}
-
-func (d *denial) message() string {
-	again := d.key[1] != "" // it was no sign-in: who was signed in gave the password again
+func deniedMessage(key [3]string, count int, reason string) string {
+	again := key[1] != "" // it was no sign-in: who was signed in gave the password again
 	switch {
-	case !again && d.count == 1:
-		return "sign-in refused: " + d.reason
-	case d.key == manyDenied:
-		return fmt.Sprintf("%d sign-ins refused within an hour; the last: %s", d.count, d.reason)
+	case !again && count == 1:
+		return "sign-in refused: " + reason
+	case key == manyDenied:
+		return fmt.Sprintf("%d sign-ins refused within an hour; the last: %s", count, reason)
 	case !again:
-		return fmt.Sprintf("%d sign-ins refused within a minute; the last: %s", d.count, d.reason)
-	case d.count == 1:
-		return "password check refused: " + d.reason
+		return fmt.Sprintf("%d sign-ins refused within a minute; the last: %s", count, reason)
+	case count == 1:
+		return "password check refused: " + reason
 	}
-	return fmt.Sprintf("%d password checks refused within a minute; the last: %s", d.count, d.reason)
+	return fmt.Sprintf("%d password checks refused within a minute; the last: %s", count, reason)
 }

@@ -70,9 +70,9 @@ func (s *selection[Row, Key]) pick(rows []*Row) (shown []*Row, matched int) {
 	return shown, matched
 }
 
-// cut leaves the first rows of the sort order, as many as are to be shown, in the order in which they came, and tells the last of them
-// in the sort order (nil when all are shown). They are not sorted for that: of 100,000 rows, to find the last that is shown takes 10 ms, and
-// to sort them 90. It is searched for on one side only of the one that was the last before, and not at all where that still is.
+// cut leaves the first rows of the sort order, as many as are to be shown, in the order in which they came, and tells a row behind which none of
+// them sorts, and before which none of the others (nil when all are shown). They are not sorted for that: of 100,000 rows, to find the last that is shown takes 10 ms, and
+// to sort them 90. It is searched for on one side only of the one told before, and not at all where that still holds.
 func (s *selection[Row, Key]) cut(rows []*Row, before *Row) (shown []*Row, last *Row) {
 	if len(rows) <= s.limit {
 		return rows, nil

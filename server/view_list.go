@@ -34,7 +34,7 @@ type listContent[Row any, Key comparable] struct {
 	all  []*Row // of the last state
 	met  []bool // which of them met the query
 	rows []*Row // those of them that it shows, in the same order
-	last *Row   // of these, in the sort order; nil when it shows all
+	last *Row   // what cut told
 }
 
 func (c *listContent[Row, Key]) next(id, seq uint64, t *tick) (*viewState, error) {

@@ -48,15 +48,19 @@ func testKilledInTheMiddle(t *testing.T, host *installed, admin *caller) {
 		}
 		return begun, json.NewDecoder(r.Body).Decode(&begun)
 	}
+	// taken asks until it is done: while systemd is too busy to be asked in time, or not reached yet, it is refused.
+	taken := func(unit, action string) control.Operation {
+		var begun struct{ Operation control.Operation }
+		host.until(action+" of "+unit+" is taken", func() bool {
+			status, _ := admin.call("POST", "/services/"+unit+"/actions", map[string]string{"action": action}, &begun)
+			return status == http.StatusAccepted
+		})
+		return begun.Operation
+	}
 	kills := rounds(20, 200)
 	for round := range kills {
 		if round%2 == 0 {
-			var begun struct{ Operation control.Operation }
-			host.until("a restart is taken", func() (taken bool) { // systemd may be too busy to be asked in time: then it is refused
-				status, _ := admin.call("POST", "/services/stubborn.service/actions", map[string]string{"action": "restart"}, &begun)
-				return status == http.StatusAccepted
-			})
-			acknowledged = append(acknowledged, begun.Operation.ID)
+			acknowledged = append(acknowledged, taken("stubborn.service", "restart").ID)
 			host.run("systemctl", "kill", "--signal=KILL", "topdeck.service")
 		} else {
 			asked := make(chan struct{})
@@ -73,12 +77,7 @@ func testKilledInTheMiddle(t *testing.T, host *installed, admin *caller) {
 		host.run("sh", "-c", "systemctl reset-failed topdeck.service; systemctl restart topdeck.service")
 		host.client.CloseIdleConnections()
 	}
-	var last struct{ Operation control.Operation }
-	host.until("a start is taken", func() (taken bool) { // as above
-		status, _ := admin.call("POST", "/services/tally.service/actions", map[string]string{"action": "start"}, &last)
-		return status == http.StatusAccepted
-	})
-	if op := admin.end(last.Operation.ID); op.RetStatus != control.Succeeded {
+	if op := admin.end(taken("tally.service", "start").ID); op.RetStatus != control.Succeeded {
 		t.Error(op.Message)
 	}
 	interrupted := 0 // not all of the restarts are: the act, or the kill, may be the quicker one
