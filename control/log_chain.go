@@ -231,12 +231,17 @@ func (v *verifier) operation(b books, id uint64, e entry) error {
 		return v.breaks(id, "%v", err)
 	}
 	v.operations++
-	for _, key := range []string{
-		indexKey("logType", op.LogType), indexKey("retStatus", string(op.RetStatus)), indexKey("logStatus", string(op.LogStatus)),
-	} {
+	missing := ""
+	for _, key := range []string{indexKey("logType", op.LogType), indexKey("retStatus", string(op.RetStatus))} {
 		if b.index.Get(append([]byte(key), seqKey(id)...)) == nil {
-			return v.breaks(id, "its operation is missing from the list of %s", strings.TrimRight(key, "\x00"))
+			missing = key
 		}
+	}
+	if op.LogStatus == New && !b.unseen(id) {
+		missing = isNew
+	}
+	if missing != "" {
+		return v.breaks(id, "its operation is missing from the list of %s", strings.TrimRight(missing, "\x00"))
 	}
 	return nil
 }

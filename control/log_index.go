@@ -11,8 +11,8 @@ import (
 //
 //	entries  sequence → entry: the chain. It is only ever appended to, and cut at its old end by retention.
 //	state    id → sequence of the entry that tells the outcome, 0 while it runs. id is the sequence of the first entry.
-//	index    field=value NUL id → nothing, or for logStatus=seen who saw it
-//	count    field=value NUL → how many ids the index has there; all → how many operations there are; head → the newest
+//	index    field=value NUL id → nothing; what is kept of who has seen what tells log_seen.go
+//	count    field=value NUL → how many ids have it; all → how many operations there are; head → the newest
 //	         entry's sequence and hash
 //
 // All but entries, and who has seen what, follow from the chain. head is there so that a change of the newest entry, which
@@ -30,8 +30,6 @@ var (
 	inAll     = "all"
 	headKey   = []byte("head")
 	isRunning = indexKey("retStatus", string(Running))
-	isNew     = indexKey("logStatus", string(New))
-	isSeen    = indexKey("logStatus", string(Seen))
 )
 
 func indexKey(field, value string) string { return field + "=" + value + "\x00" }
@@ -143,14 +141,14 @@ func (b books) add1(key string, n int) error {
 }
 
 // file puts id into the index under key.
-func (b books) file(key string, id uint64, value string) error {
+func (b books) file(key string, id uint64) error {
 	k := append([]byte(key), seqKey(id)...)
 	if b.index.Get(k) == nil {
 		if err := b.add1(key, 1); err != nil {
 			return err
 		}
 	}
-	return b.index.Put(k, []byte(value))
+	return b.index.Put(k, nil)
 }
 
 // unfile takes id out of the index, where it is there.
@@ -163,26 +161,6 @@ func (b books) unfile(key string, id uint64) error {
 		return err
 	}
 	return b.index.Delete(k)
-}
-
-// seenBy tells whether id has been seen, and who marked it.
-func (b books) seenBy(id uint64) (string, bool) {
-	v := b.index.Get(append([]byte(isSeen), seqKey(id)...))
-	return string(v), v != nil
-}
-
-// mark files id as seen or as new.
-func (b books) mark(id uint64, seen bool, by string) error {
-	if seen {
-		if err := b.unfile(isNew, id); err != nil {
-			return err
-		}
-		return b.file(isSeen, id, by)
-	}
-	if err := b.unfile(isSeen, id); err != nil {
-		return err
-	}
-	return b.file(isNew, id, "")
 }
 
 // operation puts together what the chain and the marks tell of id.
@@ -235,8 +213,8 @@ func (b books) begin(e entry) (uint64, error) {
 	for _, do := range []func() error{
 		func() error { return b.state.Put(seqKey(id), seqKey(end)) },
 		func() error { return b.add1(inAll, 1) },
-		func() error { return b.file(indexKey("logType", e.logType), id, "") },
-		func() error { return b.file(indexKey("retStatus", string(e.retStatus)), id, "") },
+		func() error { return b.file(indexKey("logType", e.logType), id) },
+		func() error { return b.file(indexKey("retStatus", string(e.retStatus)), id) },
 		func() error { return b.mark(id, e.seen && e.retStatus != Failed, "") },
 	} {
 		if err := do(); err != nil {
@@ -269,7 +247,7 @@ func (b books) finish(e entry) error {
 	if err := b.unfile(indexKey("retStatus", string(before.RetStatus)), e.op); err != nil {
 		return err
 	}
-	if err := b.file(indexKey("retStatus", string(e.retStatus)), e.op, ""); err != nil {
+	if err := b.file(indexKey("retStatus", string(e.retStatus)), e.op); err != nil {
 		return err
 	}
 	if first.seen && e.retStatus == Succeeded {
@@ -284,13 +262,13 @@ func (b books) remove(id uint64) error {
 	if err != nil {
 		return err
 	}
-	keys := []string{
-		indexKey("logType", op.LogType), indexKey("retStatus", string(op.RetStatus)), indexKey("logStatus", string(op.LogStatus)),
-	}
-	for _, key := range keys {
+	for _, key := range []string{indexKey("logType", op.LogType), indexKey("retStatus", string(op.RetStatus))} {
 		if err := b.unfile(key, id); err != nil {
 			return err
 		}
+	}
+	if err := b.unmark(id); err != nil {
+		return err
 	}
 	if err := b.add1(inAll, -1); err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"go.etcd.io/bbolt"
 )
@@ -28,8 +27,6 @@ const (
 	maxCounted = 200_000
 	// scanChunk is how many operations are read in one transaction.
 	scanChunk = 1000
-	// seenChunk is how many are marked as seen in one: nobody waits for it for long.
-	seenChunk = 500
 	// maxSearches is how many searches run at once.
 	maxSearches = 2
 )
@@ -119,6 +116,9 @@ func (b books) page(page *Page, streams []string, before uint64, limit int) erro
 		key = streams[0]
 	}
 	page.Total = b.counted(key)
+	if key == isSeen {
+		page.Total = b.counted(inAll) - b.counted(isNew)
+	}
 	return nil
 }
 
@@ -220,7 +220,7 @@ const newest = uint64(math.MaxUint64)
 func (b books) ids(streams []string, before uint64, limit int) (ids []uint64, more bool) {
 	var below []func(uint64) uint64
 	for _, s := range streams {
-		below = append(below, b.belowIn(b.index.Cursor(), s))
+		below = append(below, b.below(s))
 	}
 	if len(streams) == 0 {
 		below = append(below, b.belowIn(b.state.Cursor(), ""))
@@ -248,6 +248,15 @@ func (b books) ids(streams []string, before uint64, limit int) (ids []uint64, mo
 		ids = append(ids, at)
 		before = at
 	}
+}
+
+// below gives the largest id below another one of those that the index has under key.
+func (b books) below(key string) func(uint64) uint64 {
+	switch key {
+	case isNew, isSeen:
+		return b.belowMarked(key)
+	}
+	return b.belowIn(b.index.Cursor(), key)
 }
 
 // belowIn gives the largest id below another one among the keys that start with prefix; 0 when there is none.
@@ -326,42 +335,4 @@ func (b books) idsAfter(after uint64, limit int) (ids []uint64, more bool) {
 		ids = append(ids, binary.BigEndian.Uint64(k))
 	}
 	return ids, false
-}
-
-// Seen marks the operations of ids as seen by an account, or all that there are. Ids that are not in the log, or are seen
-// already, are passed over. It returns how many are still unseen.
-func (l *Log) Seen(ids []string, all bool, by string) (int, error) {
-	var chosen []uint64
-	for _, id := range ids {
-		if n, err := parseID(id); err == nil {
-			chosen = append(chosen, n)
-		}
-	}
-	slices.Sort(chosen)
-	by = oneLine(by, maxName)
-	at, more := newest, all
-	for {
-		err := l.write(func(b books) ([]uint64, error) {
-			if all {
-				chosen, more = b.ids([]string{isNew}, at, seenChunk)
-				slices.Reverse(chosen)
-			}
-			for _, id := range chosen {
-				if b.index.Get(append([]byte(isNew), seqKey(id)...)) == nil {
-					continue
-				}
-				if err := b.mark(id, true, by); err != nil {
-					return nil, err
-				}
-			}
-			return nil, nil
-		})
-		if err != nil {
-			return l.Unseen(), unwritten(err)
-		}
-		if !more {
-			return l.Unseen(), nil
-		}
-		at = chosen[0]
-	}
 }

@@ -17,7 +17,7 @@ import (
 
 // stored are data files of each format, made by the last program that wrote it: of a server that was killed while a command ran. Each has ann
 // (administrator), oda (operator) and vic (viewer), a session of ann and of oda, refused sign-ins of vic and of mallory, whom there is not, a
-// command that failed, which oda has seen, and "sleep 77", which was running.
+// command that failed, which oda has seen, and "sleep 77", which was running. From format 4 on ann has seen all else, and that it ran.
 var stored = []struct {
 	format   int
 	at       int64  // when, in seconds since 1970
@@ -37,6 +37,10 @@ var stored = []struct {
 	{
 		3, 1795647505, "13:a836bd6d67945797ebd8eb7d9f9c32fd13b60ba395854caec52d2e015a94affd",
 		"ojqFgs8s-SoKtQPzlLgXUxWtGuf6Iqx6xLUPvGhzUM8", "md5vHsqWzAKfh9L2GyCbNCtZRFIp0_3kOrHaVDk63as", 2, "Y6T5Q7XQ53VWE3LSYDHWZLZRTLMSDAGB",
+	},
+	{
+		4, 1795688272, "13:8c2d8cd14af80953947c02726835c5e8e014bf3953b47f42e3d528d7ef9818f5",
+		"xAbz05WELM7eJdj_wGv1U_uw7Rm9Ayxf6lgd-el2xyo", "8chowScbD3LJSlL_l1ZjmJPBfhlTg5-CSF6ecchQ5Vc", 2, "NWYTARS2CK6EAIAIIFQRSGTDRLYJBAZB",
 	},
 }
 
@@ -118,6 +122,8 @@ func TestStoredFilesAreUpgraded(t *testing.T) {
 			for _, o := range page.Operations {
 				kinds[fmt.Sprint(o.LogType, " ", o.RetStatus)]++
 				switch {
+				case o.LogType == "user.role" && (o.SeenBy == "ann") != (c.format >= 4):
+					t.Errorf("what ann marked with all is %+v", o)
 				case o.Target == "sleep 77" && (o.RetStatus != control.Interrupted || o.Actor != "ann" || o.LogStatus != control.New):
 					t.Errorf("what was running is %+v", o)
 				case o.LogType == "command.run" && o.RetStatus == control.Failed && (o.SeenBy != "oda" || o.ExitCode == nil || *o.ExitCode != 3):
