@@ -82,7 +82,7 @@ func OpenLog(db *bbolt.DB, cfg LogConfig) (*Log, error) {
 		db: db, cfg: cfg, logger: cfg.Logger, now: cfg.Now,
 		begun: map[uint64]time.Time{}, unsaved: map[uint64]entry{},
 		searches: make(chan struct{}, maxSearches), maxCounted: maxCounted,
-		denied: denials{sums: map[[3]string]*sum{}, own: Budget{Most: maxDenied, Every: deniedEvery}},
+		denied: denials{sums: map[denial]*sum{}, own: Budget{Most: maxDenied, Every: deniedEvery}},
 		shared: sharing{sums: map[[2]string]*sum{}},
 	}
 	if l.logger == nil {
@@ -245,10 +245,7 @@ func (l *Log) Finish(id string, o Outcome) (Operation, error) {
 		return Operation{}, err
 	}
 	now := l.now()
-	end := entry{
-		kind: outcome, op: n, time: now, retStatus: o.RetStatus, message: o.Message, detail: o.Detail, exitCode: o.ExitCode,
-	}
-	end.bound()
+	end := endEntry(n, o, now)
 	l.mu.Lock()
 	if start, ok := l.begun[n]; ok {
 		end.duration = max(0, now.Sub(start).Seconds())
@@ -269,6 +266,15 @@ func (l *Log) Finish(id string, o Outcome) (Operation, error) {
 		return Operation{}, unwritten(c.err)
 	}
 	return c.ops[0], nil
+}
+
+// endEntry tells how operation id ended.
+func endEntry(id uint64, o Outcome, now time.Time) entry {
+	end := entry{
+		kind: outcome, op: id, time: now, retStatus: o.RetStatus, message: o.Message, detail: o.Detail, exitCode: o.ExitCode,
+	}
+	end.bound()
+	return end
 }
 
 // ended forgets a running operation.

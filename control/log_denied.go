@@ -20,14 +20,19 @@ const (
 // manyAddresses is the source of a record that is common to many.
 const manyAddresses = "(many addresses)"
 
-// manyDenied is the key of the common record.
-var manyDenied = [3]string{"(many accounts)", "", manyAddresses}
+// denial is what refused sign-ins have in common that share a record.
+type denial struct {
+	account, actor, address string
+	many                    bool // the common record of all that are too many
+}
+
+var manyDenied = denial{account: "(many accounts)", address: manyAddresses, many: true}
 
 // denials sums the refused sign-ins of the current minute, and in the common record those of the hour.
 type denials struct {
 	mu     sync.Mutex
 	minute int64
-	sums   map[[3]string]*sum // by account, actor and address
+	sums   map[denial]*sum
 	own    Budget
 }
 
@@ -44,7 +49,7 @@ func (l *Log) Denied(account, actor, address, reason string) error {
 	d := &l.denied
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	key := [3]string{account, actor, address}
+	key := denial{account: account, actor: actor, address: address}
 	if d.sums[key] == nil && !d.own.Room(l.now()) {
 		key = manyDenied
 	}
@@ -52,13 +57,13 @@ func (l *Log) Denied(account, actor, address, reason string) error {
 		return l.addTo(sum, deniedMessage(key, sum.count+1, reason))
 	}
 	sum, err := l.beginSum(Entry{
-		LogType: deniedType, Target: key[0], Actor: key[1], Source: key[2], RetStatus: Failed, Message: deniedMessage(key, 1, reason),
+		LogType: deniedType, Target: key.account, Actor: key.actor, Source: key.address, RetStatus: Failed, Message: deniedMessage(key, 1, reason),
 	})
 	if err != nil {
 		return err
 	}
 	d.sums[key] = sum
-	if key != manyDenied {
+	if !key.many {
 		d.own.Take()
 	}
 	return nil
@@ -78,7 +83,7 @@ func (l *Log) sumDenied(all bool) error {
 		if err := l.saveSum(sum); err != nil {
 			return err
 		}
-		if all || key != manyDenied || newHour {
+		if all || !key.many || newHour {
 			delete(d.sums, key)
 		}
 	}
@@ -86,12 +91,12 @@ func (l *Log) sumDenied(all bool) error {
 	return nil
 }
 
-func deniedMessage(key [3]string, count int, reason string) string {
-	again := key[1] != "" // it was no sign-in: who was signed in gave the password again
+func deniedMessage(key denial, count int, reason string) string {
+	again := key.actor != "" // it was no sign-in: who was signed in gave the password again
 	switch {
 	case !again && count == 1:
 		return "sign-in refused: " + reason
-	case key == manyDenied:
+	case key.many:
 		return fmt.Sprintf("%d sign-ins refused within an hour; the last: %s", count, reason)
 	case !again:
 		return fmt.Sprintf("%d sign-ins refused within a minute; the last: %s", count, reason)

@@ -224,18 +224,32 @@ func (b books) begin(e entry) (uint64, error) {
 	return id, nil
 }
 
-// finish files the outcome e of operation e.op. What it tells is new, whoever saw the operation run.
+// finish files the outcome e of operation e.op, which runs.
 func (b books) finish(e entry) error {
 	before, err := b.operation(e.op)
 	if err != nil {
 		return err
 	}
-	first, err := b.entry(e.op)
+	if before.RetStatus != Running {
+		return &failure{ErrConflict, fmt.Sprintf("operation %d has already ended: %s", e.op, before.RetStatus)}
+	}
+	return b.tell(e, before)
+}
+
+// retell files the outcome e of operation e.op in place of the one before: of a sum, which alone may be told anew.
+func (b books) retell(e entry) error {
+	before, err := b.operation(e.op)
 	if err != nil {
 		return err
 	}
-	if before.RetStatus != Running && before.LogType != deniedType && before.Source != manyAddresses {
-		return &failure{ErrConflict, fmt.Sprintf("operation %d has already ended: %s", e.op, before.RetStatus)}
+	return b.tell(e, before)
+}
+
+// tell files e as what is told of an operation that was told as before until now. That is new, whoever saw the operation before.
+func (b books) tell(e entry, before Operation) error {
+	first, err := b.entry(e.op)
+	if err != nil {
+		return err
 	}
 	seq, err := b.add(e)
 	if err != nil {

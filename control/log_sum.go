@@ -28,8 +28,9 @@ func (b *Budget) Room(now time.Time) bool {
 func (b *Budget) Take() { b.used++ }
 
 // sum is a record that stands for several. It is on the disk when it begins, and again each time that their number doubles; saveSum writes the rest.
+// What has ended is told anew by a sum only, and only of the record that beginSum made for it.
 type sum struct {
-	id             string
+	id             uint64
 	outcome        Outcome // of all of them
 	count, written int
 }
@@ -40,7 +41,11 @@ func (l *Log) beginSum(e Entry) (*sum, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sum{id: op.ID, outcome: Outcome{RetStatus: op.RetStatus, Message: e.Message}, count: 1, written: 1}, nil
+	id, err := parseID(op.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &sum{id: id, outcome: Outcome{RetStatus: op.RetStatus, Message: e.Message}, count: 1, written: 1}, nil
 }
 
 // addTo counts one more, and tells of all in a message.
@@ -65,9 +70,10 @@ func (l *Log) saveSum(s *sum) error {
 }
 
 func (l *Log) writeSum(s *sum) error {
-	_, err := l.Finish(s.id, s.outcome)
-	if err == nil {
-		s.written = s.count
+	end := endEntry(s.id, s.outcome, l.now())
+	if err := l.write(func(b books) ([]uint64, error) { return []uint64{s.id}, b.retell(end) }); err != nil {
+		return unwritten(err)
 	}
-	return err
+	s.written = s.count
+	return nil
 }
