@@ -177,12 +177,11 @@ func (v *verifier) link(b books, seq uint64, value []byte, sum hash) error {
 	case intent, event:
 		return v.operation(b, seq, e)
 	case outcome:
-		end := b.state.Get(seqKey(e.op))
 		switch {
 		case e.op < v.first: // the operation it belongs to was removed by retention
-		case e.op >= seq || len(end) != 8:
+		case e.op >= seq || !b.begins(e.op):
 			return v.breaks(seq, "it is the outcome of operation %d, which is not in the log", e.op)
-		case binary.BigEndian.Uint64(end) < seq:
+		case b.ended(e.op) < seq:
 			return v.breaks(seq, "it is the outcome of operation %d, which is listed with another one", e.op)
 		}
 	case cut:
@@ -208,40 +207,47 @@ func (v *verifier) compare(seq uint64, sum hash) error {
 
 // operation checks that operation id, whose first entry is e, is listed as the chain tells it.
 func (v *verifier) operation(b books, id uint64, e entry) error {
-	k, value := b.state.Cursor().Seek(seqKey(v.id + 1))
-	switch {
-	case k == nil || bytes.Compare(k, seqKey(id)) > 0:
-		return v.breaks(id, "its operation is missing from the lists")
-	case !bytes.Equal(k, seqKey(id)):
-		return v.breaks(binary.BigEndian.Uint64(append(k[:len(k):len(k)], make([]byte, 8)...)), "an operation is listed that has no entry")
-	case len(value) != 8:
-		return v.breaks(id, "its operation is listed without its outcome")
+	if k, value := b.state.Cursor().Seek(seqKey(v.id + 1)); k != nil && bytes.Compare(k, seqKey(id)) <= 0 {
+		if !bytes.Equal(k, seqKey(id)) {
+			return v.breaks(binary.BigEndian.Uint64(append(k[:len(k):len(k)], make([]byte, 8)...)), "an operation is listed that has no entry")
+		}
+		if err := v.outcome(b, id, e.kind, value); err != nil {
+			return err
+		}
 	}
 	v.id = id
-	if end := binary.BigEndian.Uint64(value); end != 0 && end != id {
-		last, err := b.entry(end)
-		if err != nil || last.kind != outcome || last.op != id {
-			return v.breaks(id, "its operation is listed with the outcome of another one")
-		}
-	} else if (end == id) != (e.kind == event) {
-		return v.breaks(id, "its operation is listed with a wrong outcome")
-	}
 	op, err := b.operation(id)
 	if err != nil {
 		return v.breaks(id, "%v", err)
 	}
 	v.operations++
-	missing := ""
+	missing := func(key string) error {
+		return v.breaks(id, "its operation is missing from the list of %s", strings.TrimRight(key, "\x00"))
+	}
 	for _, key := range []string{indexKey("logType", op.LogType), indexKey("retStatus", string(op.RetStatus))} {
-		if b.index.Get(append([]byte(key), seqKey(id)...)) == nil {
-			missing = key
+		if b.index.Get(markKey(key, id)) == nil {
+			return missing(key)
 		}
 	}
 	if op.LogStatus == New && !b.unseen(id) {
-		missing = isNew
+		return missing(isNew)
 	}
-	if missing != "" {
-		return v.breaks(id, "its operation is missing from the list of %s", strings.TrimRight(missing, "\x00"))
+	return nil
+}
+
+// outcome checks what is listed as the outcome of operation id, which began with an entry of kind k.
+func (v *verifier) outcome(b books, id uint64, k kind, value []byte) error {
+	if len(value) != 8 {
+		return v.breaks(id, "its operation is listed without its outcome")
+	}
+	switch end := binary.BigEndian.Uint64(value); {
+	case end == 0 && k == intent, end == id && k == event: // as older programs wrote it
+	case end == 0 || end == id:
+		return v.breaks(id, "its operation is listed with a wrong outcome")
+	default:
+		if last, err := b.entry(end); err != nil || last.kind != outcome || last.op != id {
+			return v.breaks(id, "its operation is listed with the outcome of another one")
+		}
 	}
 	return nil
 }

@@ -79,10 +79,16 @@ func TestVerifyNamesTheFirstBreak(t *testing.T) {
 			b.entries.SetSequence(5)
 			b.begin(entry{kind: event, logType: "user.add", target: "eve", retStatus: Succeeded})
 		}, true, 6, "not the one that was noted"},
-		"an operation hidden":       {func(b books) { b.remove(4) }, false, 4, "missing from the lists"},
-		"an operation invented":     {func(b books) { b.state.Put(seqKey(99), seqKey(0)) }, false, 6, "no entry"},
-		"one invented in between":   {func(b books) { b.state.Put(seqKey(3), seqKey(0)) }, false, 3, "no entry"},
-		"an outcome hidden":         {func(b books) { b.state.Put(seqKey(1), seqKey(0)) }, false, 1, "missing from the list of retStatus=running"},
+		"an operation hidden":     {func(b books) { b.remove(4) }, false, 4, "missing from the list of logType=user.add"},
+		"an operation invented":   {func(b books) { b.state.Put(seqKey(99), seqKey(0)) }, false, 6, "no entry"},
+		"one invented in between": {func(b books) { b.state.Put(seqKey(3), seqKey(0)) }, false, 3, "no entry"},
+		"an outcome hidden":       {func(b books) { b.state.Put(seqKey(1), seqKey(0)) }, false, 1, "missing from the list of retStatus=running"},
+		"an outcome forgotten":    {func(b books) { b.state.Delete(seqKey(1)) }, false, 1, "missing from the list of retStatus=running"},
+		"one forgotten with care": {func(b books) {
+			b.state.Delete(seqKey(1))
+			b.unfile(indexKey("retStatus", "failed"), 1)
+			b.file(isRunning, 1)
+		}, false, 3, "outcome of operation 1, which is listed with another one"},
 		"an outcome exchanged":      {func(b books) { b.state.Put(seqKey(5), seqKey(3)) }, false, 5, "outcome of another one"},
 		"hidden from one list":      {func(b books) { b.unfile(indexKey("logType", "user.add"), 4) }, false, 4, "missing from the list of logType=user.add"},
 		"a wrong number is counted": {func(b books) { b.add1(inAll, 5) }, false, 6, "counted"},

@@ -115,6 +115,14 @@ func decodeEntry(b []byte) (e entry, err error) {
 	return e, nil
 }
 
+// kindOf is the kind of a stored entry; 0 when there is none.
+func kindOf(b []byte) kind {
+	if at := 1 + len(hash{}); len(b) > at {
+		return kind(b[at])
+	}
+	return 0
+}
+
 // reader takes from the front of b; past the end it gives zeros and remembers that it did.
 type reader struct {
 	b   []byte

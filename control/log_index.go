@@ -10,7 +10,9 @@ import (
 // books are the log's buckets within one transaction.
 //
 //	entries  sequence → entry: the chain. It is only ever appended to, and cut at its old end by retention.
-//	state    id → sequence of the entry that tells the outcome, 0 while it runs. id is the sequence of the first entry.
+//	         The sequence of an operation's first entry is its id.
+//	state    id → sequence of the newest entry that tells the outcome; only of operations whose first entry does not tell it.
+//	         Older programs wrote it of all: 0 of one that runs, id of one that was over from its first entry on.
 //	index    field=value NUL id → nothing; what is kept of who has seen what tells log_seen.go
 //	count    field=value NUL → how many ids have it; all → how many operations there are; head → the newest
 //	         entry's sequence and hash
@@ -140,15 +142,12 @@ func (b books) add1(key string, n int) error {
 	return b.count.Put([]byte(key), seqKey(uint64(b.counted(key)+n)))
 }
 
-// file puts id into the index under key.
+// file puts id, which is not there, into the index under key.
 func (b books) file(key string, id uint64) error {
-	k := append([]byte(key), seqKey(id)...)
-	if b.index.Get(k) == nil {
-		if err := b.add1(key, 1); err != nil {
-			return err
-		}
+	if err := b.add1(key, 1); err != nil {
+		return err
 	}
-	return b.index.Put(k, nil)
+	return b.index.Put(markKey(key, id), nil)
 }
 
 // unfile takes id out of the index, where it is there.
@@ -163,18 +162,37 @@ func (b books) unfile(key string, id uint64) error {
 	return b.index.Delete(k)
 }
 
-// operation puts together what the chain and the marks tell of id.
-func (b books) operation(id uint64) (Operation, error) {
+// begins tells whether an operation begins with entry id.
+func (b books) begins(id uint64) bool {
+	k := kindOf(b.entries.Get(seqKey(id)))
+	return k == intent || k == event
+}
+
+// ended is the sequence of the entry that tells the outcome of operation id; 0 where that is its first entry, or there is none yet.
+func (b books) ended(id uint64) uint64 {
 	v := b.state.Get(seqKey(id))
-	if v == nil {
+	if len(v) != 8 || binary.BigEndian.Uint64(v) == id {
+		return 0
+	}
+	return binary.BigEndian.Uint64(v)
+}
+
+// find is operation for an id that may be of none: then it refuses.
+func (b books) find(id uint64) (Operation, error) {
+	if !b.begins(id) {
 		return Operation{}, &failure{ErrNotFound, fmt.Sprintf("there is no operation %d in the log", id)}
 	}
+	return b.operation(id)
+}
+
+// operation puts together what the chain and the marks tell of id.
+func (b books) operation(id uint64) (Operation, error) {
 	first, err := b.entry(id)
 	if err != nil {
 		return Operation{}, err
 	}
 	end := first
-	if seq := binary.BigEndian.Uint64(v); seq != 0 && seq != id {
+	if seq := b.ended(id); seq != 0 {
 		if end, err = b.entry(seq); err != nil {
 			return Operation{}, err
 		}
@@ -206,16 +224,16 @@ func (b books) begin(e entry) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	end := uint64(0)
-	if e.kind == event {
-		end = id
-	}
 	for _, do := range []func() error{
-		func() error { return b.state.Put(seqKey(id), seqKey(end)) },
 		func() error { return b.add1(inAll, 1) },
 		func() error { return b.file(indexKey("logType", e.logType), id) },
 		func() error { return b.file(indexKey("retStatus", string(e.retStatus)), id) },
-		func() error { return b.mark(id, e.seen && e.retStatus != Failed, "") },
+		func() error {
+			if e.seen && e.retStatus != Failed {
+				return b.index.Put(markKey(isSeen, id), nil)
+			}
+			return b.file(isNew, id)
+		},
 	} {
 		if err := do(); err != nil {
 			return 0, err
@@ -226,7 +244,7 @@ func (b books) begin(e entry) (uint64, error) {
 
 // finish files the outcome e of operation e.op, which runs.
 func (b books) finish(e entry) error {
-	before, err := b.operation(e.op)
+	before, err := b.find(e.op)
 	if err != nil {
 		return err
 	}
@@ -238,7 +256,7 @@ func (b books) finish(e entry) error {
 
 // retell files the outcome e of operation e.op in place of the one before: of a sum, which alone may be told anew.
 func (b books) retell(e entry) error {
-	before, err := b.operation(e.op)
+	before, err := b.find(e.op)
 	if err != nil {
 		return err
 	}

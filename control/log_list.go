@@ -48,7 +48,7 @@ func (l *Log) Get(id string) (op Operation, err error) {
 		return op, err
 	}
 	err = viewBooks(l.db, func(b books) error {
-		op, err = b.operation(n)
+		op, err = b.find(n)
 		return err
 	})
 	return op, err
@@ -223,7 +223,7 @@ func (b books) ids(streams []string, before uint64, limit int) (ids []uint64, mo
 		below = append(below, b.below(s))
 	}
 	if len(streams) == 0 {
-		below = append(below, b.belowIn(b.state.Cursor(), ""))
+		below = append(below, b.begunBelow())
 	}
 	for {
 		// Each stream in turn falls to the lowest place that any of them is at; where all are at one place, that is an id.
@@ -284,6 +284,18 @@ func (b books) belowIn(c *bbolt.Cursor, prefix string) func(uint64) uint64 {
 	}
 }
 
+// begunBelow gives the largest id below another number; 0 when there is none.
+func (b books) begunBelow() func(uint64) uint64 {
+	below := b.belowIn(b.entries.Cursor(), "")
+	return func(before uint64) uint64 {
+		at := below(before)
+		for at != 0 && !b.begins(at) {
+			at = below(at)
+		}
+		return at
+	}
+}
+
 // Walk calls f for every operation there is when it gets to it, from the oldest on or from the newest, until f returns an
 // error, which it returns. No transaction is open while f runs, so f may take its time.
 func (l *Log) Walk(ctx context.Context, oldestFirst bool, f func(*Operation) error) error {
@@ -327,8 +339,11 @@ func (l *Log) Walk(ctx context.Context, oldestFirst bool, f func(*Operation) err
 
 // idsAfter are at most limit ids above after, rising.
 func (b books) idsAfter(after uint64, limit int) (ids []uint64, more bool) {
-	c := b.state.Cursor()
-	for k, _ := c.Seek(seqKey(after + 1)); k != nil; k, _ = c.Next() {
+	c := b.entries.Cursor()
+	for k, v := c.Seek(seqKey(after + 1)); k != nil; k, v = c.Next() {
+		if kind := kindOf(v); kind != intent && kind != event {
+			continue
+		}
 		if len(ids) == limit {
 			return ids, true
 		}

@@ -128,7 +128,7 @@ func (b books) markAll(by string) error {
 			return err
 		}
 	}
-	last := b.belowIn(b.state.Cursor(), "")(newest)
+	last := b.begunBelow()(newest)
 	if err := b.index.Put(markKey(allSeen, last), []byte(by)); err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (b books) seenUpTo() uint64 { return b.belowIn(b.index.Cursor(), allSeen)(n
 // what has become new again is.
 func (b books) belowMarked(key string) func(uint64) uint64 {
 	upTo := b.seenUpTo()
-	listed, again, all := b.belowIn(b.index.Cursor(), key), b.belowIn(b.index.Cursor(), newAgain), b.belowIn(b.state.Cursor(), "")
+	listed, again, all := b.belowIn(b.index.Cursor(), key), b.belowIn(b.index.Cursor(), newAgain), b.begunBelow()
 	return func(before uint64) uint64 {
 		if before > upTo+1 {
 			if id := listed(before); id > upTo {

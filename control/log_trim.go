@@ -110,7 +110,7 @@ func (l *Log) trimSome(byAge bool) (more bool, err error) {
 		}
 		more = gone == trimChunk
 		last := b.last()
-		if left, _ := b.idsAfter(0, 1); len(left) > 0 {
+		if left, _ := b.idsAfter(ids[gone-1], 1); len(left) > 0 {
 			last.Seq = left[0] - 1
 			last.Hash = hashOf(seqKey(last.Seq), b.entries.Get(seqKey(last.Seq)))
 		}
