@@ -65,6 +65,25 @@ it('a page whose text is twice as large is laid out as one that is half as wide'
   expect(two?.y).toBe((one?.y ?? 0) + (one?.height ?? 0))
 })
 
+it.each(['/', '/processes?view=tree', '/services', '/log', '/users'])(
+  'where text is twice as large, so are the icons of %s',
+  async (path) => {
+    const heights = async (pages: typeof usual, width: number) => {
+      const { page } = await staged(pages, path, {}, { viewport: { width, height: 2400 } })
+      await page.getByRole('heading', { level: 1 }).waitFor()
+      await page.getByText('Loading …').waitFor({ state: 'detached' })
+      const icons = page.locator(':is(a, button, search, th) svg')
+      await icons.first().waitFor()
+      return icons.evaluateAll((all) =>
+        all.map((icon) => icon.getBoundingClientRect().height).filter((height) => height > 0),
+      )
+    }
+    const before = new Set(await heights(usual, 1400))
+    const after = new Set(await heights(browsers['twice the usual size'], 2800))
+    expect([...after].sort()).toEqual([...before].map((height) => 2 * height).sort())
+  },
+)
+
 describe('a window that is zoomed four times', () => {
   const viewport = { width: 350, height: 225 }
 
