@@ -116,23 +116,34 @@ export class Acting {
     await this.#do(act, `/processes/${pid}/signals`, { signal, startTime })
   }
 
-  /** Sends a signal to several processes that were named in one question. One that is refused does not keep the others. */
-  async signalAll(processes: readonly Process[], signal: Signal) {
+  /**
+   * Sends a signal to several processes that were named in one question. One that is refused does not keep the others.
+   * done is called for each when it has succeeded.
+   */
+  async signalAll(processes: readonly Process[], signal: Signal, done: (row: Process) => void) {
     this.#declined = false
-    for (const { pid, startTime, comm } of processes) {
+    for (const process of processes) {
+      const { pid, startTime, comm } = process
       const what = `SIG${signal} → ${comm} (${pid})`
       const act: Act = { logType: 'process.signal', target: `${pid}:${startTime}`, what }
-      await this.#do(act, `/processes/${pid}/signals`, { signal, startTime })
+      const begun = await this.#do(act, `/processes/${pid}/signals`, { signal, startTime })
       if (this.#declined) return
+      void this.#succeeded(begun, () => done(process))
     }
   }
 
   /** Acts on several services likewise. A guarded one the server refuses: its name must be typed, for it alone. */
-  async serviceAll(services: readonly Service[], action: ServiceAction) {
-    for (const { manager, name } of services) {
+  async serviceAll(
+    services: readonly Service[],
+    action: ServiceAction,
+    done: (row: Service) => void,
+  ) {
+    for (const service of services) {
+      const { manager, name } = service
       const act: Act = { logType: `service.${action}`, target: name, what: name }
       const path = `/services/${encodeURIComponent(`${manager}:${name}`)}/actions`
-      await this.#do(act, path, { action })
+      const begun = await this.#do(act, path, { action })
+      void this.#succeeded(begun, () => done(service))
     }
   }
 
@@ -197,6 +208,11 @@ export class Acting {
     if (!reply) return null
     this.#operations.news.began(reply.operation, key)
     return reply.operation
+  }
+
+  /** Calls done when what has begun has succeeded; not where it was refused. */
+  async #succeeded(begun: Operation | null, done: () => void) {
+    if (begun && (await this.#operations.ended(begun)).retStatus === 'succeeded') done()
   }
 
   /** What a call answers, or null where it was refused, which is told. */

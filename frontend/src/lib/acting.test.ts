@@ -56,6 +56,9 @@ const operation = { id: '7' } as Operation
 const began = vi.fn()
 const ask = vi.fn(() => 'asked-1')
 const refused = vi.fn()
+/** What becomes of what has begun. */
+let end: Operation['retStatus']
+const ended = (begun: Operation) => Promise.resolve({ ...begun, retStatus: end })
 const api = {
   call: (method: string, path: string, body?: unknown) => {
     if (method === 'POST') {
@@ -85,9 +88,10 @@ beforeEach(() => {
   detail = {}
   others = []
   refusal = null
+  end = 'succeeded'
   sent = []
   for (const told of [ask, began, refused]) told.mockClear()
-  acting = new Acting(api, { news: { ask, began }, refused } as unknown as Operations)
+  acting = new Acting(api, { news: { ask, began }, refused, ended } as unknown as Operations)
 })
 
 const actions = '/services/systemd%3Aweb.service/actions'
@@ -163,7 +167,7 @@ describe('an act on a service', () => {
 
   it('with others is done for each, whatever becomes of one', async () => {
     refusal = new ApiError('conflict', 'its name must be typed')
-    await acting.serviceAll([service('a.service'), service('b.service')], 'restart')
+    await acting.serviceAll([service('a.service'), service('b.service')], 'restart', vi.fn())
     expect(refused).toHaveBeenCalledTimes(2)
     expect(acting.question).toBeNull()
   })
@@ -184,6 +188,32 @@ describe('an act on a service', () => {
     acting.answer('yes')
     await second
     expect(sent).toEqual([[actions, { action: 'restart' }]])
+  })
+})
+
+describe('an act on several', () => {
+  const other: Process = { ...process, pid: 200 }
+
+  it.each([
+    ['has succeeded', 'succeeded', 1],
+    ['has failed', 'failed', 0],
+    ['was interrupted', 'interrupted', 0],
+  ] as const)('is done with one where it %s', async (_, status, times) => {
+    end = status
+    const done = vi.fn()
+    const web = service('web.service')
+    await acting.serviceAll([web], 'restart', done)
+    await acting.signalAll([process], 'TERM', done)
+    await Promise.resolve()
+    expect(done.mock.calls).toEqual([[web], [process]].slice(0, 2 * times))
+  })
+
+  it('is not done with those where it was refused', async () => {
+    refusal = new ApiError('conflict', 'process 100 is another one by now')
+    const done = vi.fn()
+    await acting.signalAll([process, other], 'TERM', done)
+    await Promise.resolve()
+    expect(done).not.toHaveBeenCalled()
   })
 })
 

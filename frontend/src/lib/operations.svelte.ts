@@ -13,6 +13,8 @@ export interface LogFilter {
 const unfiltered: LogFilter = { q: '', logType: '', retStatus: '', logStatus: '' }
 
 const runningAtOnce = '200'
+/** How many of the last ends are known: the answer to a request may come after the end of what it began. */
+const endsKnown = 500
 /** What the server gives when it is not told how many, and what who scrolls down wants: to go far. */
 const firstPage = 50
 const longPage = 200
@@ -53,6 +55,9 @@ export class Operations {
   #asked = 0
   /** The page that is being fetched, by the record before it. */
   #fetching = ''
+  /** The last records that ended, by their ids, and what waits for the end of others. */
+  #ends = new Map<string, Operation>()
+  #awaited = new Map<string, (ended: Operation) => void>()
   /** The newest act on a service, by its name. */
   #acts = $derived(
     new Map(
@@ -76,6 +81,8 @@ export class Operations {
       await this.#settle()
       const { operations } = await this.#api.call<OperationsReply>('GET', path)
       this.running = new Map(operations.reverse().map((op) => [op.id, op]))
+      for (const id of this.#awaited.keys())
+        if (!this.running.has(id)) this.#end(await this.#get(id))
       for (const { operation } of this.news.notices) {
         if (operation?.retStatus !== 'running' || this.running.has(operation.id)) continue
         this.news.tell(await this.#get(operation.id))
@@ -91,12 +98,20 @@ export class Operations {
     return this.#acts.get(name)
   }
 
+  /** The record of what has begun, once it has ended. */
+  ended(operation: Operation): Promise<Operation> {
+    const { id, retStatus } = operation
+    const end = retStatus === 'running' ? this.#ends.get(id) : operation
+    return end ? Promise.resolve(end) : new Promise((known) => this.#awaited.set(id, known))
+  }
+
   /** A record that is new or changed, pushed by the server. */
   arrived(operation: Operation, unseen: number) {
     this.unseen = unseen
     this.arrivals++
     if (isOlder(this.news.newest, operation.id)) this.news.newest = operation.id
     this.#follow(operation)
+    this.#end(operation)
     const known = this.log.some(({ id }) => id === operation.id)
     if (known) this.log = this.log.map((old) => (old.id === operation.id ? operation : old))
     else if (this.#open) void this.refresh()
@@ -140,6 +155,8 @@ export class Operations {
   /** Somebody else may sign in next. */
   forget() {
     this.news.clear()
+    this.#ends.clear()
+    this.#awaited.clear()
     this.unseen = this.total = 0
   }
 
@@ -209,6 +226,16 @@ export class Operations {
   async #get(id: string): Promise<Operation> {
     const path = `/operations/${encodeURIComponent(id)}`
     return (await this.#api.call<OperationReply>('GET', path)).operation
+  }
+
+  #end(operation: Operation) {
+    const { id, retStatus } = operation
+    if (retStatus === 'running') return
+    this.#ends.set(id, operation)
+    const [oldest] = this.#ends.keys()
+    if (this.#ends.size > endsKnown && oldest !== undefined) this.#ends.delete(oldest)
+    this.#awaited.get(id)?.(operation)
+    this.#awaited.delete(id)
   }
 
   #follow(operation: Operation) {

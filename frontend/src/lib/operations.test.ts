@@ -82,6 +82,29 @@ beforeEach(() => {
   operations = new Operations(api)
 })
 
+describe('the end of what has begun', () => {
+  const begun = record(10, { retStatus: 'running' })
+  const end = record(10, { retStatus: 'failed' })
+
+  it('is known when it comes', async () => {
+    const known = operations.ended(begun)
+    operations.arrived(end, 1)
+    expect(await known).toBe(end)
+  })
+
+  it('may have come before the answer that tells that it began', async () => {
+    operations.arrived(end, 1)
+    expect(await operations.ended(begun)).toBe(end)
+  })
+
+  it('is asked for when the connection was lost meanwhile', async () => {
+    const known = operations.ended(begun)
+    log = [end, ...log]
+    await operations.welcome('ada', 0)
+    expect(await known).toEqual(end)
+  })
+})
+
 describe('news', () => {
   it('is one notice an operation, through all its phases', () => {
     operations.arrived(record(10, { retStatus: 'running' }), 1)
