@@ -23,6 +23,9 @@ func (l *Log) Share(e Entry) error {
 	defer s.mu.Unlock()
 	key := [2]string{e.LogType, e.Actor}
 	message := func(count int) string {
+		if count == 1 {
+			return fmt.Sprintf("once within an hour, after many before, from %s: %s", e.Source, e.Message)
+		}
 		return fmt.Sprintf("%d times within an hour, after many before; the last from %s: %s", count, e.Source, e.Message)
 	}
 	if sum := s.sums[key]; sum != nil {

@@ -41,6 +41,13 @@ func TestWhatIsSharedPushesNothingOut(t *testing.T) {
 			t.Errorf("%+v, want %q", op, want)
 		}
 	}
+	if err := l.Share(Entry{LogType: "session.confirm", Actor: "mallory", Source: "192.0.2.7", Message: "done"}); err != nil {
+		t.Fatal(err)
+	}
+	alone := must[Page](t)(l.List(t.Context(), Filter{Limit: 1})).Operations[0]
+	if want := "once within an hour, after many before, from 192.0.2.7: done"; alone.Message != want {
+		t.Errorf("the first one reads %q, want %q", alone.Message, want)
+	}
 	if _, err := l.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -57,6 +57,10 @@ describe('what the server says', () => {
   it.each([
     ['sleep took more than 1 minute and was ended', 'sleep 超过 1 分钟，已被结束'],
     [
+      'once within an hour, after many before, from ::1: signed out',
+      '此前已有很多次，一小时内又有 1 次，来自 ::1：已退出登录',
+    ],
+    [
       '150 times within an hour, after many before; the last from ::1: signed out',
       '此前已有很多次，一小时内又有 150 次；最近一次来自 ::1：已退出登录',
     ],

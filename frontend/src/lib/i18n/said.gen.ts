@@ -240,6 +240,7 @@ export type Form =
 	| "nothing was done: the record of it could not be made safe: %s"
 	| "number %s"
 	| "offer the WebSocket subprotocol %s"
+	| "once within an hour, after many before, from %s: %s"
 	| "only the first %d KiB are shown"
 	| "only the first %d were looked at"
 	| "operation %d has already ended: %s"

@@ -34,6 +34,8 @@ const access = {
     '一分钟内 {1} 次登录被拒绝；最近一次：{2~said}',
   '%d sign-ins refused within an hour; the last: %s':
     '一小时内 {1} 次登录被拒绝；最近一次：{2~said}',
+  'once within an hour, after many before, from %s: %s':
+    '此前已有很多次，一小时内又有 1 次，来自 {1:w}：{2~said}',
   '%d times within an hour, after many before; the last from %s: %s':
     '此前已有很多次，一小时内又有 {1} 次；最近一次来自 {2:w}：{3~said}',
   'this account was changed very often; try again in some minutes':
