@@ -27,6 +27,12 @@ func (b *Budget) Room(now time.Time) bool {
 
 func (b *Budget) Take() { b.used++ }
 
+// Wait is how long it takes until there is room, where there is none.
+func (b *Budget) Wait(now time.Time) time.Duration {
+	every := int64(b.Every / time.Second)
+	return time.Duration(every-now.Unix()%every) * time.Second
+}
+
 // sum is a record that stands for several. It is on the disk when it begins, and again each time that their number doubles; saveSum writes the rest.
 // What has ended is told anew by a sum only, and only of the record that beginSum made for it.
 type sum struct {

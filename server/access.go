@@ -209,6 +209,11 @@ func (s *Server) guard(r route) fiber.Handler {
 			c.Locals(localSession, session)
 			connectionOf(c).known.Store(true)
 		}
+		if r.acts {
+			if err := s.spend(c); err != nil {
+				return err
+			}
+		}
 		if !r.query {
 			if _, err := parameters(c); err != nil {
 				return err

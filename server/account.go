@@ -76,10 +76,10 @@ type Accounts struct {
 	logger  *slog.Logger
 	now     func() time.Time
 	hasher  *hasher
-	nobody  string     // a hash that no password has
-	changed func()     // called after a role, a password or an account is no longer what it was
-	visits  ownRecords // what they do to themselves: signing in and out, and giving their password again
-	edits   ownRecords // changes of their own password or second factor
+	nobody  string   // a hash that no password has
+	changed func()   // called after a role, a password or an account is no longer what it was
+	visits  *budgets // what they do to themselves: signing in and out, and giving their password again
+	edits   *budgets // changes of their own password or second factor
 
 	writing sync.Mutex       // one change at a time
 	spent   map[string]int64 // by secret, the newest time step of which a code was taken, stored or not; only change touches it
@@ -92,6 +92,7 @@ func newAccounts(db *bbolt.DB, log operationLog, logger *slog.Logger, now func()
 	a := &Accounts{
 		db: db, log: log, logger: logger, now: func() time.Time { return now().Round(0).UTC() },
 		hasher: newHasher(cost), changed: func() {}, spent: map[string]int64{},
+		visits: newBudgets(ownAtOnce, ownEvery), edits: newBudgets(ownAtOnce, ownEvery),
 	}
 	a.nobody = a.hasher.nobodysHash()
 	var err error
@@ -189,8 +190,11 @@ func (a *Accounts) change(edit func(all map[string]account) (records []control.E
 	}
 	for _, e := range records {
 		// A recovery code that is used is one of few.
-		if e.Actor == e.Target && e.LogType != "user.recovery-code" && !a.edits.take(e.Actor, a.now()) {
-			return refuse(codeTooMany, "this account was changed very often; try again in some minutes")
+		if e.Actor != e.Target || e.LogType == "user.recovery-code" {
+			continue
+		}
+		if wait, ok := a.edits.take(e.Actor, a.now()); !ok {
+			return tooMany("this account was changed very often", wait)
 		}
 	}
 	err = a.log.RecordWith(func(tx *bbolt.Tx) error {
@@ -375,11 +379,15 @@ func entryOf(logType string, by Actor, target, message string) control.Entry {
 // record writes down what has been done. What was done stays done when that fails.
 func (a *Accounts) record(logType string, by Actor, target, message string) {
 	e := entryOf(logType, by, target, message)
+	own := true
+	if target == by.Name {
+		_, own = a.visits.take(by.Name, a.now())
+	}
 	var err error
-	if target == by.Name && !a.visits.take(by.Name, a.now()) {
-		err = a.log.Share(e)
-	} else {
+	if own {
 		_, err = a.log.Record(e)
+	} else {
+		err = a.log.Share(e)
 	}
 	if err != nil {
 		a.logger.Error("cannot record", "logType", logType, "target", target, "actor", by.Name, "error", err)

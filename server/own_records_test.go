@@ -3,7 +3,10 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"topdeck/control"
 )
@@ -55,4 +58,65 @@ func TestNobodyFillsTheLogWithTheirOwnDeeds(t *testing.T) {
 		t.Errorf("told are %v, of %d sign-ins and %d changes", told, signIns, changes)
 	}
 	t.Logf("row 3: a viewer who signs in and out %d times and changes the password %d times leaves %d records, and the next password is refused", signIns, changes, records)
+}
+
+// TestNobodyFillsTheLogWithActs has an operator act as fast as the server answers.
+func TestNobodyFillsTheLogWithActs(t *testing.T) {
+	s := startServer(t)
+	s.clock.add(time.Hour - time.Duration(s.clock.now().Unix()%3600)*time.Second) // an hour begins, and so does a step of the budget
+	operator, other, admin := s.signedIn("oda", Operator), s.signedIn("bob", Operator), s.signedIn("ann", Admin)
+	act := func(b *browser) answer {
+		return b.send("POST", "/services/none/actions", map[string]string{"action": "start"})
+	}
+	taken := func(b *browser) {
+		t.Helper()
+		if a := act(b); a.code() != codeNotFound {
+			t.Fatalf("an act answers %d %s", a.StatusCode, a.body)
+		}
+	}
+	refused := func(a answer, wait int) {
+		t.Helper()
+		if a.StatusCode != http.StatusTooManyRequests || a.code() != codeTooMany || !strings.Contains(a.message(), fmt.Sprintf("try again in %d seconds", wait)) ||
+			a.Header.Get("Retry-After") != strconv.Itoa(wait) {
+			t.Errorf("an act too many answers %d %s, Retry-After %s", a.StatusCode, a.body, a.Header.Get("Retry-After"))
+		}
+	}
+	for range actsAtOnce {
+		taken(operator)
+	}
+	s.clock.add(10 * time.Second)
+	for range 5 {
+		refused(act(operator), 20)
+	}
+	taken(other)
+	operator.want(200, "GET", "/operations", nil)
+	operator.want(200, "PATCH", "/users/oda", map[string]string{"password": testPassword, "currentPassword": testPassword})
+	s.clock.add(20 * time.Second)
+	taken(operator)
+	refused(act(operator), 30)
+
+	// All that is recorded at an account's own pace is counted together.
+	for i := range actsAtOnce {
+		what := []struct{ method, path, body string }{
+			{"POST", "/commands", `{"command":""}`}, {"POST", "/processes/5/signals", `{}`},
+			{"GET", "/operations/export?format=none", ""}, {"GET", "/processes/0?environment=true", ""},
+		}[i%4]
+		if a := admin.send(what.method, what.path, what.body); a.StatusCode == http.StatusTooManyRequests {
+			t.Fatalf("act number %d, %s, is refused: %s", i, what.path, a.body)
+		}
+	}
+	for _, path := range []string{"/operations/export?format=csv", "/processes/1?environment=true"} {
+		refused(admin.send("GET", path, nil), 30)
+	}
+
+	page, err := s.log.List(t.Context(), control.Filter{LogType: "user.limited"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, who := range []string{"ann", "oda"} {
+		if op := page.Operations[i]; page.Total != 2 || op.Actor != who || op.Target != who || op.RetStatus != control.Failed || op.LogStatus != control.New {
+			t.Errorf("%d records of what was refused, one is %+v", page.Total, op)
+		}
+	}
+	t.Logf("row 3: an operator who acts %d times at once is refused, then gets one act each %v; the refusals are one record", actsAtOnce, actsEvery)
 }

@@ -43,6 +43,9 @@ func (s *Server) showProcess(c *fiber.Ctx) error {
 		if err := s.demand(sessionOf(c), forAdmin, true); err != nil {
 			return err
 		}
+		if err := s.spend(c); err != nil {
+			return err
+		}
 	}
 	pid, err := processID(c)
 	if err != nil {

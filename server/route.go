@@ -27,6 +27,7 @@ type route struct {
 	enrolling    bool // also for who must set up a second factor first
 	socket       bool // a GET that becomes a WebSocket: it needs an Origin of ours
 	query        bool // handle reads query parameters; elsewhere there may be none
+	acts         bool // it leaves a record each time: an account has a budget of them
 	recorded     bool // a GET that leaves a record: not for pages of other origins, which a browser sends cookies for when they share our host
 	handle       fiber.Handler
 }
@@ -57,15 +58,15 @@ func (s *Server) routes() []route {
 		{method: fiber.MethodGet, path: "/summary/history", access: forViewer, handle: s.showHistory},
 		{method: fiber.MethodGet, path: "/processes", access: forViewer, query: true, handle: s.listProcesses},                      // command lines: an operator
 		{method: fiber.MethodGet, path: "/processes/:pid", access: forOperator, query: true, recorded: true, handle: s.showProcess}, // its environment: an administrator, confirmed
-		{method: fiber.MethodPost, path: "/processes/:pid/signals", access: forAdmin, handle: s.sendSignal},                         // KILL: confirmed
+		{method: fiber.MethodPost, path: "/processes/:pid/signals", access: forAdmin, acts: true, handle: s.sendSignal},             // KILL: confirmed
 		{method: fiber.MethodGet, path: "/sockets", access: forViewer, query: true, handle: s.listSockets},
 		{method: fiber.MethodGet, path: "/services", access: forViewer, query: true, handle: s.listServices},
 		{method: fiber.MethodGet, path: "/services/:name", access: forViewer, handle: s.showService},
 		{method: fiber.MethodGet, path: "/services/:name/journal", access: forOperator, query: true, handle: s.showJournal},
-		{method: fiber.MethodPost, path: "/services/:name/actions", access: forOperator, handle: s.actOnService},
-		{method: fiber.MethodPost, path: "/commands", access: forAdmin, confirm: true, handle: s.runCommand},
+		{method: fiber.MethodPost, path: "/services/:name/actions", access: forOperator, acts: true, handle: s.actOnService},
+		{method: fiber.MethodPost, path: "/commands", access: forAdmin, confirm: true, acts: true, handle: s.runCommand},
 		{method: fiber.MethodGet, path: "/operations", access: forViewer, query: true, handle: s.listOperations}, // commands that were run: an operator
-		{method: fiber.MethodGet, path: "/operations/export", access: forAdmin, query: true, recorded: true, handle: s.exportOperations},
+		{method: fiber.MethodGet, path: "/operations/export", access: forAdmin, query: true, acts: true, recorded: true, handle: s.exportOperations},
 		{method: fiber.MethodGet, path: "/operations/activity", access: forViewer, handle: s.showActivity},
 		{method: fiber.MethodGet, path: "/operations/:id", access: forViewer, handle: s.showOperation},
 		{method: fiber.MethodGet, path: "/operations/:id/output", access: forAdmin, handle: s.showOutput},

@@ -66,6 +66,7 @@ type Server struct {
 	sessions *sessions
 	devices  devices
 	throttle *throttle
+	acts     *budgets
 	setup    setup
 	steady   func() time.Time // the wall clock of the start, going on by Elapsed
 	hub      *hub
@@ -114,7 +115,7 @@ func New(cfg Config) (*Server, error) {
 	accounts.changed = sessions.endStale
 	s := &Server{
 		cfg: cfg, assets: app, accounts: accounts, sessions: sessions, throttle: newThrottle(steady), stop: make(chan struct{}),
-		connections: newConnections(), devices: devices{known}, steady: steady,
+		acts: newBudgets(actsAtOnce, actsEvery), connections: newConnections(), devices: devices{known}, steady: steady,
 	}
 	s.requests, s.cancel = context.WithCancel(context.Background())
 	s.hub = newHub(cfg.Collector, cfg.Services, sessions, cfg.Logger, app.build)

@@ -70,6 +70,7 @@ export const log = {
     'log.export': 'Exported log',
     'data.backup': 'Backed up data',
     'data.restore': 'Restored data from',
+    'user.limited': 'Acts refused',
     'user.add': 'Added user',
     'user.role': 'Changed role',
     'user.password': 'Changed password',

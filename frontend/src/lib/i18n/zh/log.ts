@@ -66,6 +66,7 @@ export const log: typeof en = {
     'log.export': '导出日志',
     'data.backup': '备份数据',
     'data.restore': '恢复数据',
+    'user.limited': '操作被拒绝',
     'user.add': '添加用户',
     'user.role': '修改角色',
     'user.password': '修改密码',

@@ -1,6 +1,8 @@
 /** What a guess at a password was refused for. */
 const tooMuch = {
   'too many attempts': '尝试次数过多',
+  'this account was changed very often': '此账户的更改过于频繁',
+  'this account has acted very often': '此账户的操作过于频繁',
   'too many wrong passwords': '密码错误次数过多',
   'too many wrong codes': '验证码错误次数过多',
   'too many processes are being looked into': '正在查看的进程过多',
@@ -38,8 +40,7 @@ const access = {
     '此前已有很多次，一小时内又有 1 次，来自 {1:w}：{2~said}',
   '%d times within an hour, after many before; the last from %s: %s':
     '此前已有很多次，一小时内又有 {1} 次；最近一次来自 {2:w}：{3~said}',
-  'this account was changed very often; try again in some minutes':
-    '此账户的更改过于频繁，请几分钟后重试',
+  'an act was refused: there were very many': '操作被拒绝：操作过于频繁',
   'password check refused: %s': '密码确认被拒绝：{1~said}',
   '%d password checks refused within a minute; the last: %s':
     '一分钟内 {1} 次密码确认被拒绝；最近一次：{2~said}',
