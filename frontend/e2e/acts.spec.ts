@@ -1,5 +1,5 @@
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { axe, phone } from './browser'
 import { usePages } from './use'
 
@@ -24,6 +24,8 @@ const names = {
 }
 
 const pages = await usePages()
+// An operator's log that is left open marks what comes as seen, whatever the next test counts.
+afterEach(() => pages.leave())
 const cookies = new Map<string, Awaited<ReturnType<ReturnType<Page['context']>['cookies']>>>()
 
 async function as(

@@ -61,6 +61,11 @@ export class Pages {
     return page
   }
 
+  /** Closes all pages that are open. */
+  async leave() {
+    await Promise.all(this.#browser.contexts().map((context) => context.close()))
+  }
+
   async close() {
     await this.#browser.close()
   }
