@@ -16,11 +16,11 @@ const (
 	// account fills the log in place of what it holds. In 400 days that is a tenth of a million for each account.
 	ownEvery = 6 * time.Minute
 
-	// actsAtOnce is how many acts an account may do at once: more than anybody does by hand, or a script to all services and processes of a host.
-	actsAtOnce = 1000
+	// actsAtOnce is how many acts an account may do at once: many more than anybody does by hand, or a script to all that a host runs.
+	actsAtOnce = 10_000
 	// actsEvery is how often one more, beyond which they are refused. Without that, whoever may act would have pushed the oldest of a million
-	// records out of the log within the hour; so it takes most of a year.
-	actsEvery = 30 * time.Second
+	// records out of the log within the hour; so it takes months.
+	actsEvery = 10 * time.Second
 )
 
 // budgets are what each account has of something. Visits, edits and acts are counted apart: whoever signs in by a script each minute may still
