@@ -18,11 +18,12 @@ export type SessionState = 'asking' | 'empty' | 'failed' | 'out' | 'enrolling' |
 export class Session {
   state = $state<SessionState>('asking')
   user = $state.raw<SessionReply | null>(null)
-  /** Set when a session ended that the user did not end. */
-  ended = $state(false)
+  /** Whose session ended that they did not end themselves; empty: nobody's did. */
+  ended = $state('')
   failure = $state.raw<ApiError | null>(null)
 
   #api: Api
+  #leaving = false
 
   constructor(api: Api) {
     this.#api = api
@@ -69,13 +70,19 @@ export class Session {
   }
 
   async logout() {
-    await this.#api.call('DELETE', '/session', undefined, { signingIn: true })
-    this.leave(false)
+    // The live connection may hear of it before the answer comes.
+    this.#leaving = true
+    try {
+      await this.#api.call('DELETE', '/session', undefined, { signingIn: true })
+      this.leave(false)
+    } finally {
+      this.#leaving = false
+    }
   }
 
   enter(user: SessionReply) {
     this.user = user
-    this.ended = false
+    this.ended = ''
     this.state = user.mustEnrol ? 'enrolling' : 'in'
   }
 
@@ -86,8 +93,8 @@ export class Session {
 
   leave(ended: boolean) {
     if (this.user === null) return
+    this.ended = ended && !this.#leaving ? this.user.username : ''
     this.user = null
-    this.ended = ended
     this.state = 'out'
   }
 }

@@ -39,24 +39,39 @@ describe('a session', () => {
   it('of nobody is out', async () => {
     signedIn(null)
     await session.load()
-    expect(session).toMatchObject({ state: 'out', user: null, ended: false })
+    expect(session).toMatchObject({ state: 'out', user: null, ended: '' })
   })
 
   it('is in, until it is left', async () => {
     signedIn(reply('operator'))
     await session.load()
-    expect(session).toMatchObject({ state: 'in', user: { username: 'ada' }, ended: false })
+    expect(session).toMatchObject({ state: 'in', user: { username: 'ada' }, ended: '' })
     await session.logout()
-    expect(session).toMatchObject({ state: 'out', user: null, ended: false })
+    expect(session).toMatchObject({ state: 'out', user: null, ended: '' })
   })
 
-  it('that ended by itself says so, until the next', async () => {
+  it('that its user ends is not said to have ended by itself, whoever tells of it first', async () => {
+    signedIn(reply('viewer'))
+    await session.load()
+    call.mockImplementation(() => {
+      session.leave(true)
+      return Promise.resolve()
+    })
+    await session.logout()
+    expect(session).toMatchObject({ state: 'out', user: null, ended: '' })
     signedIn(reply('viewer'))
     await session.load()
     session.leave(true)
-    expect(session.ended).toBe(true)
+    expect(session.ended).toBe('ada')
+  })
+
+  it('that ended by itself says whose it was, until the next', async () => {
+    signedIn(reply('viewer'))
+    await session.load()
+    session.leave(true)
+    expect(session.ended).toBe('ada')
     await session.login('ada', 'secret')
-    expect(session).toMatchObject({ state: 'in', ended: false })
+    expect(session).toMatchObject({ state: 'in', ended: '' })
   })
 
   it.each([
@@ -81,7 +96,7 @@ describe('a session', () => {
     expect(session.state).toBe('in')
     session.enter(reply('admin', true))
     session.leave(true)
-    expect(session).toMatchObject({ state: 'out', user: null, ended: true })
+    expect(session).toMatchObject({ state: 'out', user: null, ended: 'ada' })
   })
 
   it('is begun with a code only where there is one', async () => {
