@@ -1,0 +1,64 @@
+import type { Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
+import { password, Server } from './server'
+import { usePages, useServer, watch } from './use'
+
+const server = await useServer(Server.ready())
+const pages = await usePages()
+
+const at = (path: string) => watch(pages, server, path, { as: 'ada' })
+
+/** What has the focus, by its label or its text. */
+const focused = (page: Page) =>
+  page.evaluate(() => {
+    const element = document.activeElement
+    if (element === document.body) return 'nothing'
+    const label = element instanceof HTMLInputElement ? element.labels?.[0] : undefined
+    return element?.getAttribute('aria-label') ?? (label ?? element)?.textContent?.trim()
+  })
+
+const field = (page: Page, name: string) => page.getByLabel(name, { exact: true })
+
+describe('signing in', () => {
+  it('begins at the first field that is empty, and goes on there when it is refused', async () => {
+    const page = await pages.open()
+    await page.goto(server.url)
+    await expect.poll(() => focused(page)).toBe('User name')
+    await page.keyboard.type('ada')
+    await field(page, 'Password').fill('not the password')
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByText('The user name or the password is wrong.').waitFor()
+    await expect.poll(() => focused(page)).toBe('Password')
+  })
+
+  it('keeps the password while the server does not answer', async () => {
+    const page = await pages.open()
+    await page.goto(server.url)
+    await field(page, 'User name').fill('ada')
+    await field(page, 'Password').fill(password)
+    await page.context().setOffline(true)
+    await page.keyboard.press('Enter')
+    await page.getByText('The server does not answer.').waitFor()
+    await page.context().setOffline(false)
+    await page.keyboard.press('Enter')
+    await page.getByText('Live', { exact: true }).waitFor()
+  })
+
+  it('is not said to go on after an end that one chose, and is with the name after one that came', async () => {
+    const page = await at('/processes')
+    await page.getByRole('button', { name: 'You and your settings' }).click()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await expect.poll(() => focused(page)).toBe('User name')
+    expect(await page.getByText('Your session has ended.').first().isVisible()).toBe(false)
+
+    const other = await at('/processes')
+    await other.context().request.delete(`${server.url}/api/v1/session`, {
+      headers: { Origin: server.url, 'Content-Type': 'application/json' },
+    })
+    await other.getByText('Your session has ended.').first().waitFor()
+    await expect.poll(() => focused(other)).toBe('Password')
+    await other.keyboard.type(password)
+    await other.keyboard.press('Enter')
+    await other.getByRole('heading', { name: 'Processes' }).waitFor()
+  })
+})
