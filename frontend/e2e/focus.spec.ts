@@ -62,3 +62,21 @@ describe('signing in', () => {
     await other.getByRole('heading', { name: 'Processes' }).waitFor()
   })
 })
+
+describe('a form', () => {
+  it('that is sent goes on at its first field that is wrong', async () => {
+    const page = await at('/users')
+    await page.getByRole('button', { name: 'Add user' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('User name').fill('Grace')
+    await dialog.getByLabel('New password').fill(password)
+    await dialog.getByLabel('The same again').fill('another')
+    await page.keyboard.press('Enter')
+    await expect.poll(() => focused(page)).toBe('User name')
+    await page.keyboard.type('x')
+    expect(await focused(page)).toBe('User name')
+    await dialog.getByLabel('User name').fill('grace')
+    await page.keyboard.press('Enter')
+    await expect.poll(() => focused(page)).toBe('The same again')
+  })
+})
