@@ -80,3 +80,27 @@ describe('a form', () => {
     await expect.poll(() => focused(page)).toBe('The same again')
   })
 })
+
+describe('what has the focus', () => {
+  it('hands it on to what is around when it leaves the page', async () => {
+    const page = await at('/account')
+    await page.getByRole('button', { name: 'Set up' }).press('Enter')
+    await page.getByRole('img', { name: 'The key as a QR code' }).waitFor()
+    await expect.poll(() => focused(page)).toBe('Second factor')
+
+    await server.addUser(page.context(), 'mary', 'viewer')
+    await page.goto(`${server.url}/users`)
+    await page.getByRole('button', { name: 'Remove mary' }).press('Enter')
+    await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).press('Enter')
+    await page.getByRole('button', { name: 'Remove mary' }).waitFor({ state: 'detached' })
+    await expect.poll(() => focused(page)).toBe('Users')
+
+    // What is not on the screen is not seen by itself.
+    await page.goto(`${server.url}/log?logType=setup.done`)
+    await server.post('/session', { username: 'root', password: 'guess guess guess' })
+    const mark = page.getByRole('button', { name: 'Mark all as seen' })
+    await mark.press('Enter')
+    await mark.waitFor({ state: 'detached' })
+    await expect.poll(() => focused(page)).toBe('Log')
+  })
+})

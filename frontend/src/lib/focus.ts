@@ -12,3 +12,35 @@ export function toRows(): boolean {
   rows?.focus()
   return rows !== null
 }
+
+/**
+ * Keeps the focus from getting lost: where what has it leaves the page, it goes to the nearest thing around that can have
+ * it, or to the heading there. Returns what ends that.
+ */
+export function keepFocus(): () => void {
+  let path: HTMLElement[] = []
+  const came = ({ target }: FocusEvent) => {
+    path = []
+    for (let at = target as HTMLElement | null; at; at = at.parentElement) path.push(at)
+  }
+  const observer = new MutationObserver(() => {
+    if (!path[0] || path[0].isConnected) return
+    const around = path.filter((element) => element.isConnected)
+    path = []
+    if (document.activeElement !== document.body) return
+    for (const element of around) {
+      const to = element.hasAttribute('tabindex')
+        ? element
+        : element.querySelector<HTMLElement>('h1, h2, h3')
+      if (!to) continue
+      if (!to.hasAttribute('tabindex')) to.tabIndex = -1
+      return to.focus({ preventScroll: true })
+    }
+  })
+  document.addEventListener('focusin', came)
+  observer.observe(document.body, { childList: true, subtree: true })
+  return () => {
+    document.removeEventListener('focusin', came)
+    observer.disconnect()
+  }
+}
