@@ -104,3 +104,20 @@ describe('what has the focus', () => {
     await expect.poll(() => focused(page)).toBe('Log')
   })
 })
+
+describe('a role', () => {
+  it('is chosen among all by the arrows, and asked about once', async () => {
+    const page = await at('/users')
+    await server.addUser(page.context(), 'edith', 'viewer')
+    await page.reload()
+    await page.getByRole('combobox', { name: 'Role of edith' }).focus()
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('Enter')
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText('Give edith the role Administrator?').waitFor()
+    await dialog.getByRole('button', { name: 'Cancel' }).click()
+    await expect.poll(() => focused(page)).toBe('Role of edith')
+  })
+})
