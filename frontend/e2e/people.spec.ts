@@ -119,6 +119,16 @@ describe('two browsers', () => {
 })
 
 describe('the log', () => {
+  it('that shows a record tells of it in no toast besides', async () => {
+    const page = await at('/log')
+    await server.addUser(page.context(), 'kate', 'viewer')
+    const toast = news(page).getByText('Added user: kate')
+    await toast.hover()
+    await page.getByRole('table', { name: 'Log' }).getByRole('rowheader', { name: 'kate' }).click()
+    await page.getByRole('complementary', { name: 'Record' }).getByText('user.add').waitFor()
+    expect(await toast.count()).toBe(0)
+  })
+
   it('is searched, filtered and opened, by URL too', async () => {
     const page = await at('/log')
     await page.getByRole('combobox', { name: 'Type' }).selectOption('user.add')
