@@ -4,6 +4,7 @@ import { phone } from './browser'
 import { staged as play, usePages } from './use'
 import { operation, process as processRow, service } from './world'
 import type { World } from './world'
+import type { Service } from '../src/lib/wire.gen'
 
 // What is read out to whoever hears the page: all that live regions say, from the time it is listened to.
 
@@ -111,6 +112,54 @@ it('what takes a while is read out when it runs, and when it ends, with the reas
   const last = 'Restart service: nginx.service. failed. the disk is full'
   expect((await spoken(page)).slice(1)).toEqual([last])
 })
+
+it.each([
+  ['en-GB', 'nginx.service: failed: exit status 3', '9 services have failed: cron.service, '],
+  ['zh-CN', 'nginx.service：失败：退出码 3', '9 个服务已失败：cron.service, '],
+])(
+  'a service that fails by itself is read out once, and many together, in %s',
+  async (locale, one, many) => {
+    const services = ['nginx', 'ssh', 'cron', 'db', 'web', 'a', 'b', 'c', 'd', 'e', 'f'].map(
+      (name): Service => ({ ...service(0), name: `${name}.service` }),
+    )
+    const { page, stage } = await play(pages, '/services', { services }, { locale })
+    await page.getByText('nginx.service').first().waitFor()
+    await listen(page)
+    await stopTheClock(page)
+    const fails = (all: Service[]) =>
+      stage.push(
+        'services',
+        all.map((s) => ({
+          ...s,
+          activeState: 'failed',
+          subState: 'failed',
+          result: 'exit-code',
+          exitCode: 3,
+        })),
+      )
+    const seen = (text: string, times: number) =>
+      expect.poll(() => page.getByRole('table').getByText(text).count()).toBe(times)
+    fails(services.slice(0, 1))
+    await seen(locale === 'en-GB' ? 'failed: exit status 3' : '失败：退出码 3', 1)
+    expect(await spoken(page)).toEqual([])
+    await page.clock.runFor(2_000)
+    expect(await spoken(page)).toEqual([one])
+    // What somebody restarts has a record that tells.
+    stage.tell(act(100, { target: 'ssh.service', retStatus: 'running', message: '' }), 3)
+    await page
+      .getByRole('region', { name: /News|消息|通知/ })
+      .getByText('ssh.service')
+      .waitFor()
+    fails(services.slice(1))
+    await seen(locale === 'en-GB' ? 'failed: exit status 3' : '失败：退出码 3', 10)
+    await page.clock.runFor(20_000)
+    const quiet = (await spoken(page)).filter((text) => !text.includes('ssh.service'))
+    expect(quiet).toEqual([one])
+    await page.clock.runFor(20_000)
+    const said = (await spoken(page)).filter((text) => !text.includes('ssh.service'))
+    expect(said).toEqual([one, expect.stringContaining(many)])
+  },
+)
 
 it('a lost connection is read out once, however often it is tried, and that it is back', async () => {
   const { page, stage } = await staged('/processes')

@@ -69,6 +69,7 @@ export class LiveList<Row> {
   )
 
   #kind: RowKind<Row>
+  #onrow: ((row: Row, before: Row | undefined) => void) | undefined
   #watching: Watching
   #query: Query
   #byKey = new Map<string, Entry<Row>>()
@@ -80,8 +81,15 @@ export class LiveList<Row> {
   /** The next snapshot answers another query. */
   #anew = true
 
-  constructor(live: Live, kind: RowKind<Row>, query: Query) {
+  /** onrow is called with each row that came or changed while one looks, and what it was before, where it was there. */
+  constructor(
+    live: Live,
+    kind: RowKind<Row>,
+    query: Query,
+    onrow?: (row: Row, before: Row | undefined) => void,
+  ) {
     this.#kind = kind
+    this.#onrow = onrow
     this.#query = query
     this.#watching = live.watch<Row>(this.#subject(query, false), {
       snapshot: (message) => this.#replace(message),
@@ -185,7 +193,9 @@ export class LiveList<Row> {
     const since = anew ? 0 : this.reading
     for (const row of message.rows) {
       const key = this.#kind.key(row)
-      this.#byKey.set(key, this.#entry(key, row, before.get(key), since))
+      const old = before.get(key)
+      this.#byKey.set(key, this.#entry(key, row, old, since))
+      if (!anew) this.#onrow?.(row, old?.row)
     }
     this.#sorted = this.#arranged([...this.#byKey.values()])
     if (this.#held && anew) this.#held = [...this.#sorted]
@@ -224,6 +234,7 @@ export class LiveList<Row> {
       const entry = this.#entry(key, row, old, this.reading)
       entry.value = this.#value(row)
       this.#byKey.set(key, entry)
+      this.#onrow?.(row, old?.row)
       fresh.push(entry)
     }
     const dead = fresh.filter(({ end }) => end)
