@@ -183,6 +183,55 @@ describe('the processes as a tree', () => {
     expect(await rowOf(page, 'child').getAttribute('aria-level')).toBe('3')
   })
 
+  it.each([
+    ['a desk', {}],
+    ['a phone', phone],
+  ] as const)('has the acts of the list on %s, and one for all below a row', async (_, options) => {
+    const { page } = await staged('/processes?view=tree', { processes: family }, options)
+    const mother = `Actions: ${row(1).pid} mother`
+    await page.getByRole('button', { name: mother }).click()
+    const menu = page.getByRole('menu', { name: mother })
+    await menu.getByRole('menuitem', { name: 'SIGHUP' }).waitFor()
+    await menu.getByRole('menuitem', { name: 'Details' }).waitFor()
+    expect(await axe(page)).toEqual([])
+    await menu.getByRole('menuitem', { name: 'Tag it and all below it' }).click()
+    await page
+      .getByRole('group', { name: '2 tagged' })
+      .getByRole('button', { name: 'TERM' })
+      .click()
+    const dialog = page.getByRole('dialog', { name: 'TERM: 2 targets' })
+    for (const name of ['mother', 'child']) await dialog.getByText(name).waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('button', { name: `Actions: ${row(2).pid} child` }).click()
+    await page.getByRole('menuitem', { name: 'SIGHUP' }).waitFor()
+    expect(await page.getByRole('menuitem', { name: 'Tag it and all below it' }).count()).toBe(0)
+  })
+
+  it.each([
+    ['a desk', {}],
+    ['a phone', phone],
+  ] as const)('acts on a unit and on all its processes on %s', async (_, options) => {
+    const all = [1, 2, 3].map((i) => ({ ...row(i), unit: 'web.service', slice: 'system.slice' }))
+    const { page } = await staged('/processes?view=units', { processes: all }, options)
+    const more = page.getByRole('button', { name: 'Actions: web.service' })
+    await more.click()
+    const items = page.getByRole('menu', { name: 'Actions: web.service' }).getByRole('menuitem')
+    expect(await items.allInnerTexts()).toEqual([
+      'Restart',
+      'Stop',
+      'Tag all its processes',
+      'Details',
+      'Its processes',
+      'Its sockets',
+    ])
+    await items.getByText('Tag all its processes').click()
+    await page.getByRole('group', { name: '3 tagged' }).waitFor()
+    await more.click()
+    await items.getByText('Details').click()
+    await expect.poll(() => param(page, 'open')).toBe('web.service')
+    expect(new URL(page.url()).pathname).toBe('/services')
+  })
+
   it('by slice and unit begins with the sums', async () => {
     const { page } = await staged('/processes?view=units')
     const unit = rowOf(page, 'nginx.service').first()

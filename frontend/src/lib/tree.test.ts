@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Entry } from './entry'
 import type { Line } from './entry'
-import { slicesOf, Trees } from './tree'
+import { below, slicesOf, Trees } from './tree'
 import type { Process } from './wire.gen'
 
 function process(pid: number, ppid: number, part: Partial<Process> = {}): Entry<Process> {
@@ -32,6 +32,55 @@ const drawn = (lines: readonly Line<Process>[]) =>
   )
 
 const nothing: ReadonlySet<string> = new Set()
+
+describe('what is below a line', () => {
+  const web = { slice: 'system-web.slice', unit: 'web.service' }
+  const entries = [
+    process(1, 0, { unit: 'init.scope' }),
+    process(4, 1, web),
+    process(9, 4, web),
+    process(10, 9, { slice: 'system-web.slice', unit: 'web.service-2' }),
+    process(7, 1, { slice: 'system.slice', unit: 'db.service' }),
+    // Two that are parents of each other: a PID may be used again meanwhile.
+    process(20, 21),
+    process(21, 20),
+  ]
+  const line = (lines: readonly Line<Process>[], name: string) =>
+    lines.find(({ row }) => row.comm === name) as Line<Process>
+  const names = (found: readonly Entry<Process>[]) => found.map(({ row }) => row.comm)
+
+  it.each([
+    ['p4', ['p4', 'p9', 'p10']],
+    ['p1', ['p1', 'p4', 'p7', 'p9', 'p10']],
+    ['p7', ['p7']],
+  ])('is %s and all that came of it, folded away or not', (name, all) => {
+    const lines = new Trees().byParent(entries, new Set(['4:40']))
+    expect(names(below(entries, line(lines, name)))).toEqual(all)
+  })
+
+  it('has an end where processes are each other’s parents', () => {
+    expect(names(below(entries, entries[5] as Entry<Process>))).toEqual(['p20', 'p21'])
+  })
+
+  it.each([
+    ['web.service', ['p4', 'p9']],
+    ['system-web.slice', ['p4', 'p9', 'p10']],
+    ['system.slice', ['p4', 'p9', 'p10', 'p7']],
+  ])('are the processes of %s', (name, all) => {
+    const lines = new Trees().byUnit(entries, new Set())
+    expect(names(below(entries, line(lines, name)))).toEqual(all)
+  })
+
+  it('are the living', () => {
+    const gone = new Entry('9:90', process(9, 4, web).row, 0, null, {
+      exitCode: 0,
+      signal: null,
+      at: 0,
+    })
+    const rest = [...entries.slice(0, 2), gone]
+    expect(names(below(rest, entries[1] as Entry<Process>))).toEqual(['p4'])
+  })
+})
 
 describe('processes by parent', () => {
   const entries = [process(9, 4), process(4, 1), process(1, 0), process(7, 1), process(5, 4)]

@@ -98,6 +98,35 @@ export class Trees {
   }
 }
 
+/** The processes that are below a line of either tree, folded away or not, and its own. */
+export function below(
+  entries: readonly Entry<Process>[],
+  { key, row, group }: Line<Process>,
+): Entry<Process>[] {
+  const living = entries.filter(({ end }) => !end)
+  if (group) return living.filter((entry) => `${branchOf(entry.row)}/`.startsWith(`${key}/`))
+  const found = living.filter((entry) => entry.key === key)
+  const pids = new Set([row.pid])
+  const children = new Map<number, Entry<Process>[]>()
+  for (const entry of living) {
+    const beside = children.get(entry.row.ppid)
+    if (beside) beside.push(entry)
+    else children.set(entry.row.ppid, [entry])
+  }
+  for (const pid of pids)
+    for (const child of children.get(pid) ?? []) {
+      if (pids.has(child.row.pid)) continue
+      pids.add(child.row.pid)
+      found.push(child)
+    }
+  return found
+}
+
+/** The key of the group that a process is in. */
+function branchOf({ slice, unit }: Process): string {
+  return ['', '', ...slicesOf(slice), ...(unit === '' ? [] : [unit])].join('/')
+}
+
 /** The slices that a slice is in, from the outermost, and itself: systemd.slice(5) tells them by its name. */
 export function slicesOf(slice: string): string[] {
   const parts = slice.replace(/\.slice$/, '').split('-')

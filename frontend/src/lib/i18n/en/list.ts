@@ -53,6 +53,8 @@ export const list = {
     waiting: (n: string) => `${n} new not shown`,
     tag: (name: string) => `Tag ${name}`,
     tagged: (n: string) => `${n} tagged`,
+    tagBelow: 'Tag it and all below it',
+    tagAll: 'Tag all its processes',
     untag: 'Remove tags',
     cut: (n: string, matched: string) =>
       `The first ${n} of ${matched} are shown; search to narrow them down.`,

@@ -55,6 +55,8 @@ export const list: typeof en = {
     waiting: (n) => `另有 ${n} 个新增未显示`,
     tag: (name) => `标记 ${name}`,
     tagged: (n) => `已标记 ${n} 项`,
+    tagBelow: '标记此进程及其所有下级',
+    tagAll: '标记其全部进程',
     untag: '清除标记',
     cut: (n, matched) => `共 ${matched} 项，仅显示前 ${n} 项，请缩小搜索范围。`,
   },
