@@ -159,7 +159,7 @@ describe('a viewer', () => {
     expect(await page.getByRole('navigation').getByRole('link', { name: 'Users' }).count()).toBe(0)
     expect(await page.getByRole('button', { name: 'Mark all as seen' }).count()).toBe(0)
     await page.goto(`${server.url}/users`)
-    await page.getByRole('heading', { name: 'No such page' }).waitFor()
+    await page.getByText('This page is for the role Administrator; yours is Viewer.').waitFor()
     await page.goto(`${server.url}/processes?q=pid:${process.pid}`)
     const cells = page
       .getByRole('table', { name: 'Processes' })

@@ -24,7 +24,9 @@ export const common = {
   },
   notFound: {
     title: 'No such page',
-    text: 'There is nothing at this address, or your role may not see it.',
+    text: 'There is nothing at this address.',
+    denied: (role: string, mine: string) =>
+      `This page is for the role ${role}; yours is ${mine}. An administrator can change it.`,
   },
   appearance: {
     language: 'Language',

@@ -35,6 +35,7 @@ export const list = {
     total: (n: string) => `${n} in all`,
     matched: (n: string, total: string) => `${n} of ${total}`,
     noMatch: 'Nothing matches the search.',
+    unread: 'They could not be read; why is told above.',
     refused: 'The search cannot be read.',
     stale: 'The search cannot be read. These rows are from before it and do not change.',
     clear: 'Clear the search',

@@ -21,7 +21,11 @@ export const common: typeof en = {
     users: '用户',
     account: '账户',
   },
-  notFound: { title: '页面不存在', text: '该地址没有内容，或您的角色无权查看。' },
+  notFound: {
+    title: '页面不存在',
+    text: '该地址没有内容。',
+    denied: (role, mine) => `此页面仅限${role}查看，您的角色是${mine}。可请管理员更改。`,
+  },
   appearance: {
     language: '语言',
     theme: '配色',

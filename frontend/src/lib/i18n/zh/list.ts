@@ -37,6 +37,7 @@ export const list: typeof en = {
     total: (n) => `共 ${n} 项`,
     matched: (n, total) => `${n} / ${total} 项`,
     noMatch: '没有匹配的结果。',
+    unread: '无法读取，原因见上方。',
     refused: '无法识别该搜索条件。',
     stale: '无法识别该搜索条件，以下为此前的结果，不再更新。',
     clear: '清除搜索',
