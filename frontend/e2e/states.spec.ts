@@ -2,7 +2,7 @@ import type { BrowserContextOptions, Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { axe, phone } from './browser'
 import * as use from './use'
-import { operation } from './world'
+import { iso, operation } from './world'
 import type { World } from './world'
 
 // How a page looks in states that one seldom sees.
@@ -51,6 +51,114 @@ describe.each([
     expect(await axe(page)).toEqual([])
     await record.getByRole('button', { name: 'Close' }).click()
     expect(await news.getByText('make all').count()).toBe(0)
+  })
+})
+
+/** A page that has nothing to show, and why: each has words of its own. */
+const refuse =
+  (wanted: string, status: number, code: string): World['answer'] =>
+  async (route, path) => {
+    if (path !== wanted) return false
+    await route.fulfill({ status, json: { error: { code, message: 'cannot read it' } } })
+    return true
+  }
+
+const viewer = {
+  username: 'vera',
+  role: 'viewer',
+  expiresAt: iso(-1800),
+  mustEnrol: false,
+} as const
+
+describe.each([
+  ['a desk, in the dark', { colorScheme: 'dark' }],
+  ['a phone, in light', { ...phone, colorScheme: 'light' }],
+] as const)('a page without anything to show, on %s', (_, options) => {
+  it.each<[string, string, Partial<World>, string]>([
+    ['has nothing', '/services', { services: [] }, 'No services.'],
+    ['finds nothing', '/processes?q=zzzz', {}, 'Nothing matches the search.'],
+    [
+      'could not read it',
+      '/services',
+      { services: [], errors: { services: 'cannot list services: permission denied' } },
+      'They could not be read; why is told above.',
+    ],
+    [
+      'is not for this role',
+      '/users',
+      { session: viewer },
+      'This page is for the role Administrator; yours is Viewer.',
+    ],
+    ['is nowhere', '/nowhere', {}, 'There is nothing at this address.'],
+  ])('says that it %s', async (_, path, part, text) => {
+    const { page } = await staged(path, part, options)
+    const said = page.getByText(text)
+    await said.waitFor()
+    expect(await axe(page)).toEqual([])
+    // Not by words alone.
+    expect(await said.locator('..').locator('svg').count()).toBe(1)
+  })
+
+  it('says that it waits', async () => {
+    const answer: World['answer'] = (_, path) =>
+      path === '/host' ? new Promise(() => {}) : Promise.resolve(false)
+    const { page } = await staged('/host', { answer }, options)
+    await page.getByText('Loading …').waitFor()
+    expect(await axe(page)).toEqual([])
+  })
+
+  it.each<[string, World['answer']]>([
+    ['/host', refuse('/host', 503, 'unavailable')],
+    ['/log?open=7', refuse('/operations/7', 503, 'unavailable')],
+    ['/processes?open=235:165', refuse('/processes/235', 503, 'unavailable')],
+    ['/services?open=nginx.service', refuse('/services/nginx.service', 503, 'unavailable')],
+  ])('can be asked for again where that may help: %s', async (path, answer) => {
+    let away = true
+    const { page } = await staged(
+      path,
+      {
+        operations: [],
+        answer: async (route, path) => away && ((await answer?.(route, path)) ?? false),
+      },
+      options,
+    )
+    const told = page.getByText('Cannot read it.')
+    await told.waitFor()
+    expect(await axe(page)).toEqual([])
+    away = false
+    await page.getByRole('alert').getByRole('button', { name: 'Try again' }).click()
+    await told.waitFor({ state: 'detached' })
+  })
+})
+
+describe('on a phone', () => {
+  it('there is no choice of an order where there is one order', async () => {
+    const { page } = await staged('/processes?view=ended', {}, phone)
+    await page.getByText('No process has ended').waitFor()
+    expect(await page.getByLabel('Sort by').count()).toBe(0)
+    await page.getByRole('link', { name: 'List', exact: true }).click()
+    await page.getByLabel('Sort by').waitFor()
+  })
+
+  it('what one does with users stands in one line below the other', async () => {
+    const { page } = await staged('/users', {}, phone)
+    const roles = page.getByRole('combobox', { name: /^Role of/ })
+    await roles.nth(1).waitFor()
+    const lefts = await roles.evaluateAll((all) => all.map((e) => e.getBoundingClientRect().left))
+    expect(new Set(lefts.map(Math.round)).size).toBe(1)
+  })
+
+  it.each(['en-GB', 'zh-CN'])('the form’s fields stand in one line, in %s', async (locale) => {
+    const { page } = await staged('/services', {}, { ...phone, locale })
+    await page
+      .getByText(/^(Act on a service|操作服务)$/)
+      .first()
+      .click()
+    await page.getByPlaceholder(/^supervisorctl/).fill('uptime')
+    const fields = page.getByRole('form').locator('input:not([type=radio])')
+    await expect.poll(() => fields.count()).toBe(3)
+    const lefts = await fields.evaluateAll((all) => all.map((e) => e.getBoundingClientRect().left))
+    expect(new Set(lefts.map(Math.round)).size).toBe(1)
   })
 })
 
