@@ -161,7 +161,7 @@ func Restore(dir, file string) (kept string, broken error, err error) {
 	if old == nil {
 		return "", broken, moveNew(f.Name(), path)
 	}
-	kept = path + time.Now().Format(".20060102-150405")
+	kept = path + time.Now().Format(".20060102-150405.000000")
 	if err := os.Link(path, kept); err != nil {
 		return "", nil, fmt.Errorf("cannot keep the data file that is there: %w", err)
 	}
