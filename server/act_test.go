@@ -285,6 +285,8 @@ func TestControlErrors(t *testing.T) {
 		} {
 			if a := b.want(want.status, "POST", path, body); a.code() != want.code || !strings.Contains(a.message(), err.Error()) {
 				t.Errorf("%s: %v is told as %s", path, err, a.body)
+			} else if later := a.Header.Get("Retry-After"); want.status == 429 && later != "1" || want.status != 429 && later != "" {
+				t.Errorf("%s: %v says to come back after %q", path, err, later)
 			}
 		}
 	}

@@ -33,7 +33,7 @@ type Error struct {
 	Code       string // one of the contract's: invalid, unauthenticated, forbidden …
 	Message    string
 	Position   *int          // in a query, see ErrorBody
-	RetryAfter time.Duration // of too_many: when to come back
+	RetryAfter time.Duration // of too_many: when to come back, as far as that is known
 	NeedsCode  bool          // of unauthenticated, see ErrorBody
 }
 
@@ -123,8 +123,8 @@ func writeError(ctx *fasthttp.RequestCtx, logger *slog.Logger, err error) {
 		logger.Error("cannot answer", "method", string(ctx.Method()), "path", string(ctx.Path()), "error", err)
 		e = refuse(codeInternal, "something went wrong in the server; its log tells more")
 	}
-	if e.RetryAfter > 0 {
-		ctx.Response.Header.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(e.RetryAfter.Seconds())))
+	if e.Code == codeTooMany {
+		ctx.Response.Header.Set(fiber.HeaderRetryAfter, strconv.Itoa(max(1, int(e.RetryAfter.Seconds()))))
 	}
 	body, err := json.Marshal(ErrorReply{ErrorBody{Code: e.Code, Message: e.Message, Position: e.Position, SecondFactor: e.NeedsCode}})
 	if err != nil {

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -108,15 +107,8 @@ func (s *Server) markSeen(c *fiber.Ctx) error {
 
 // logError tells what the log refuses.
 func logError(err error) error {
-	switch {
-	case errors.Is(err, control.ErrNotFound):
-		return refuse(codeNotFound, "%s", err)
-	case errors.Is(err, control.ErrInvalid):
-		return refuse(codeInvalid, "%s", err)
-	case errors.Is(err, control.ErrUnavailable):
-		return refuse(codeUnavailable, "%s", err)
-	case errors.Is(err, control.ErrTooMany):
-		return refuse(codeTooMany, "%s", err)
+	if refusal := controlError(err); refusal != nil {
+		return refusal
 	}
 	return err
 }
