@@ -265,6 +265,8 @@ export class Operations {
     } catch (error) {
       if (wanted()) {
         this.failure = asApiError(error)
+        // The rows stay while a query is being written, but not under a filter that they are not of.
+        if (this.loading && this.failure.code !== 'invalid') this.log = []
         this.loading = false
       }
       return null

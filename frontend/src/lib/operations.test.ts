@@ -331,6 +331,18 @@ describe('the log', () => {
     expect(operations.failure).toBeNull()
   })
 
+  it('keeps its rows while the server is away, but under no other filter', async () => {
+    const away = () => vi.mocked(api.call).mockRejectedValueOnce(new ApiError('unreachable'))
+    await operations.open(all)
+    away()
+    await operations.refresh()
+    expect(ids()).toEqual(['9', '8', '7'])
+    away()
+    await operations.open({ ...all, retStatus: 'failed' })
+    expect(operations.failure).toMatchObject({ code: 'unreachable' })
+    expect(ids()).toEqual([])
+  })
+
   it('shows the answer to the last question, whichever comes last', async () => {
     const first = operations.open(all)
     const second = operations.open({ ...all, q: 'x' })
