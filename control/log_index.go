@@ -230,7 +230,7 @@ func (b books) begin(e entry) (uint64, error) {
 		func() error { return b.file(indexKey("retStatus", string(e.retStatus)), id) },
 		func() error {
 			if e.seen && e.retStatus != Failed {
-				return b.index.Put(markKey(isSeen, id), nil)
+				return b.index.Put(markKey(isSeen, id), []byte{}) // what is nil is not there before the commit
 			}
 			return b.file(isNew, id)
 		},
