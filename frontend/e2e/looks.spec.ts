@@ -188,8 +188,8 @@ describe('states', () => {
       }
       const { page } = await staged('/', part, { colorScheme })
       const cores = page.getByRole('region', { name: `${n} cores` })
-      expect(await cores.getByRole('listitem').count()).toBe(n)
       await cores.getByText('99.5 %').first().waitFor()
+      expect(await cores.getByRole('listitem').count()).toBe(n)
       if (n > 100) await cores.getByText(`busiest ${n - 1}: 99.5 %`).waitFor()
       const trends = () =>
         cores.locator('path').evaluateAll((all) => all.map((path) => path.getAttribute('d') ?? ''))
