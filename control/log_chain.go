@@ -225,7 +225,7 @@ func (v *verifier) operation(b books, id uint64, e entry) error {
 		return v.breaks(id, "its operation is missing from the list of %s", strings.TrimRight(key, "\x00"))
 	}
 	for _, key := range []string{indexKey("logType", op.LogType), indexKey("retStatus", string(op.RetStatus))} {
-		if b.index.Get(markKey(key, id)) == nil {
+		if b.index.Get(idKey(key, id)) == nil {
 			return missing(key)
 		}
 	}

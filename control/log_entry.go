@@ -115,12 +115,10 @@ func decodeEntry(b []byte) (e entry, err error) {
 	return e, nil
 }
 
-// kindOf is the kind of a stored entry; 0 when there is none.
-func kindOf(b []byte) kind {
-	if at := 1 + len(hash{}); len(b) > at {
-		return kind(b[at])
-	}
-	return 0
+// begins tells whether an operation begins with a stored entry; without reading all of it.
+func begins(b []byte) bool {
+	at := 1 + len(hash{}) // of its kind
+	return len(b) > at && (kind(b[at]) == intent || kind(b[at]) == event)
 }
 
 // reader takes from the front of b; past the end it gives zeros and remembers that it did.

@@ -36,6 +36,9 @@ var (
 
 func indexKey(field, value string) string { return field + "=" + value + "\x00" }
 
+// idKey is where id is under a key of the index.
+func idKey(key string, id uint64) []byte { return append([]byte(key), seqKey(id)...) }
+
 // makeBooks creates what is missing: all of it in a new file, head in one that an older program wrote.
 func makeBooks(tx *bbolt.Tx) error {
 	root, err := tx.CreateBucketIfNotExists([]byte(logBucket))
@@ -147,12 +150,12 @@ func (b books) file(key string, id uint64) error {
 	if err := b.add1(key, 1); err != nil {
 		return err
 	}
-	return b.index.Put(markKey(key, id), nil)
+	return b.index.Put(idKey(key, id), nil)
 }
 
 // unfile takes id out of the index, where it is there.
 func (b books) unfile(key string, id uint64) error {
-	k := append([]byte(key), seqKey(id)...)
+	k := idKey(key, id)
 	if b.index.Get(k) == nil {
 		return nil
 	}
@@ -163,10 +166,7 @@ func (b books) unfile(key string, id uint64) error {
 }
 
 // begins tells whether an operation begins with entry id.
-func (b books) begins(id uint64) bool {
-	k := kindOf(b.entries.Get(seqKey(id)))
-	return k == intent || k == event
-}
+func (b books) begins(id uint64) bool { return begins(b.entries.Get(seqKey(id))) }
 
 // ended is the sequence of the entry that tells the outcome of operation id; 0 where that is its first entry, or there is none yet.
 func (b books) ended(id uint64) uint64 {
@@ -230,7 +230,7 @@ func (b books) begin(e entry) (uint64, error) {
 		func() error { return b.file(indexKey("retStatus", string(e.retStatus)), id) },
 		func() error {
 			if e.seen && e.retStatus != Failed {
-				return b.index.Put(markKey(isSeen, id), []byte{}) // what is nil is not there before the commit
+				return b.index.Put(idKey(isSeen, id), []byte{}) // what is nil is not there before the commit
 			}
 			return b.file(isNew, id)
 		},

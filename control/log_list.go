@@ -256,43 +256,39 @@ func (b books) below(key string) func(uint64) uint64 {
 	case isNew, isSeen:
 		return b.belowMarked(key)
 	}
-	return b.belowIn(b.index.Cursor(), key)
+	return b.belowIn(b.index.Cursor(), key, nil)
 }
 
-// belowIn gives the largest id below another one among the keys that start with prefix; 0 when there is none.
-func (b books) belowIn(c *bbolt.Cursor, prefix string) func(uint64) uint64 {
+// begunBelow gives the largest id below another number; 0 when there is none.
+func (b books) begunBelow() func(uint64) uint64 { return b.belowIn(b.entries.Cursor(), "", begins) }
+
+// belowIn gives the largest id below another one among the keys that start with prefix, of those whose value is wanted (nil: all are); 0 when there
+// is none.
+func (b books) belowIn(c *bbolt.Cursor, prefix string, wanted func(value []byte) bool) func(uint64) uint64 {
 	last := uint64(0) // where c is
 	return func(before uint64) uint64 {
 		if b.looks != nil {
 			*b.looks++
 		}
-		var k []byte
+		var k, v []byte
 		if before == last && last != 0 {
-			k, _ = c.Prev()
+			k, v = c.Prev()
 		} else {
-			if k, _ = c.Seek(append([]byte(prefix), seqKey(before)...)); k == nil {
-				k, _ = c.Last()
+			if k, v = c.Seek(idKey(prefix, before)); k == nil {
+				k, v = c.Last()
 			}
-			for k != nil && bytes.Compare(k, append([]byte(prefix), seqKey(before)...)) >= 0 {
-				k, _ = c.Prev()
+			for k != nil && bytes.Compare(k, idKey(prefix, before)) >= 0 {
+				k, v = c.Prev()
 			}
 		}
-		if last = 0; len(k) == len(prefix)+8 && string(k[:len(prefix)]) == prefix {
+		here := func() bool { return len(k) == len(prefix)+8 && string(k[:len(prefix)]) == prefix }
+		for wanted != nil && here() && !wanted(v) {
+			k, v = c.Prev()
+		}
+		if last = 0; here() {
 			last = binary.BigEndian.Uint64(k[len(prefix):])
 		}
 		return last
-	}
-}
-
-// begunBelow gives the largest id below another number; 0 when there is none.
-func (b books) begunBelow() func(uint64) uint64 {
-	below := b.belowIn(b.entries.Cursor(), "")
-	return func(before uint64) uint64 {
-		at := below(before)
-		for at != 0 && !b.begins(at) {
-			at = below(at)
-		}
-		return at
 	}
 }
 
@@ -341,7 +337,7 @@ func (l *Log) Walk(ctx context.Context, oldestFirst bool, f func(*Operation) err
 func (b books) idsAfter(after uint64, limit int) (ids []uint64, more bool) {
 	c := b.entries.Cursor()
 	for k, v := c.Seek(seqKey(after + 1)); k != nil; k, v = c.Next() {
-		if kind := kindOf(v); kind != intent && kind != event {
+		if !begins(v) {
 			continue
 		}
 		if len(ids) == limit {

@@ -48,33 +48,32 @@ func (l *Log) Seen(ids []string, all bool, by string) (int, error) {
 	return l.Unseen(), unwritten(err)
 }
 
-func markKey(key string, id uint64) []byte { return append([]byte(key), seqKey(id)...) }
-
 // covered tells who marked id with all up to some later one.
 func (b books) covered(id uint64) (by string, covered bool) {
-	k, v := b.index.Cursor().Seek(markKey(allSeen, id))
+	k, v := b.index.Cursor().Seek(idKey(allSeen, id))
 	return string(v), bytes.HasPrefix(k, []byte(allSeen))
 }
 
 // newKey is where id is while it is new.
 func (b books) newKey(id uint64) []byte {
 	if _, covered := b.covered(id); covered {
-		return markKey(newAgain, id)
+		return idKey(newAgain, id)
 	}
-	return markKey(isNew, id)
+	return idKey(isNew, id)
 }
 
 func (b books) unseen(id uint64) bool { return b.index.Get(b.newKey(id)) != nil }
 
 // seenBy tells whether id has been seen, and who marked it.
 func (b books) seenBy(id uint64) (string, bool) {
-	if b.unseen(id) {
-		return "", false
-	}
-	if by := b.index.Get(markKey(isSeen, id)); by != nil {
+	if by := b.index.Get(idKey(isSeen, id)); by != nil {
 		return string(by), true
 	}
-	return b.covered(id)
+	by, covered := b.covered(id)
+	if !covered || b.index.Get(idKey(newAgain, id)) != nil {
+		return "", false
+	}
+	return by, true
 }
 
 // mark files id as seen or as new.
@@ -83,7 +82,7 @@ func (b books) mark(id uint64, seen bool, by string) error {
 		if err := b.notNew(id); err != nil {
 			return err
 		}
-		return b.index.Put(markKey(isSeen, id), []byte(by))
+		return b.index.Put(idKey(isSeen, id), []byte(by))
 	}
 	if !b.unseen(id) {
 		if err := b.add1(isNew, 1); err != nil {
@@ -93,7 +92,7 @@ func (b books) mark(id uint64, seen bool, by string) error {
 	if err := b.index.Put(b.newKey(id), nil); err != nil {
 		return err
 	}
-	return b.index.Delete(markKey(isSeen, id))
+	return b.index.Delete(idKey(isSeen, id))
 }
 
 // notNew takes id out of what is new, where it is.
@@ -111,7 +110,7 @@ func (b books) notNew(id uint64) error {
 // when all were marked before.
 func (b books) markAll(by string) error {
 	for {
-		again := b.belowIn(b.index.Cursor(), newAgain)(newest)
+		again := b.belowIn(b.index.Cursor(), newAgain, nil)(newest)
 		if again == 0 {
 			break
 		}
@@ -124,12 +123,12 @@ func (b books) markAll(by string) error {
 	}
 	upTo := b.seenUpTo()
 	if last, _ := b.covered(upTo); upTo != 0 && last == by { // one mark serves for both
-		if err := b.index.Delete(markKey(allSeen, upTo)); err != nil {
+		if err := b.index.Delete(idKey(allSeen, upTo)); err != nil {
 			return err
 		}
 	}
 	last := b.begunBelow()(newest)
-	if err := b.index.Put(markKey(allSeen, last), []byte(by)); err != nil {
+	if err := b.index.Put(idKey(allSeen, last), []byte(by)); err != nil {
 		return err
 	}
 	return b.add1(isNew, -b.counted(isNew))
@@ -141,7 +140,7 @@ func (b books) unmark(id uint64) error {
 		return err
 	}
 	for _, key := range []string{isNew, isSeen, allSeen} {
-		if err := b.index.Delete(markKey(key, id)); err != nil {
+		if err := b.index.Delete(idKey(key, id)); err != nil {
 			return err
 		}
 	}
@@ -149,13 +148,13 @@ func (b books) unmark(id uint64) error {
 }
 
 // seenUpTo is the newest id up to which all were marked; 0 when they never were.
-func (b books) seenUpTo() uint64 { return b.belowIn(b.index.Cursor(), allSeen)(newest) }
+func (b books) seenUpTo() uint64 { return b.belowIn(b.index.Cursor(), allSeen, nil)(newest) }
 
 // belowMarked gives the largest id below another one of those that are new, or seen. Above seenUpTo they are listed; up to there only
 // what has become new again is.
 func (b books) belowMarked(key string) func(uint64) uint64 {
 	upTo := b.seenUpTo()
-	listed, again, all := b.belowIn(b.index.Cursor(), key), b.belowIn(b.index.Cursor(), newAgain), b.begunBelow()
+	listed, again, all := b.belowIn(b.index.Cursor(), key, nil), b.belowIn(b.index.Cursor(), newAgain, nil), b.begunBelow()
 	return func(before uint64) uint64 {
 		if before > upTo+1 {
 			if id := listed(before); id > upTo {

@@ -22,7 +22,8 @@ const (
 	dbFile     = "topdeck.db"
 	dbLockWait = time.Second
 	// dbFormat is raised when an older program could no longer make sense of the file. 2: the operation log keeps its head. 3: accounts
-	// may have a second factor, without which an older program would let them in. 4: all records may be marked as seen at once.
+	// may have a second factor, without which an older program would let them in. 4: the
+	// chain alone lists the operations, and all may be marked as seen at once.
 	dbFormat    = 4
 	metaBucket  = "meta"
 	formatKey   = "format"

@@ -94,12 +94,6 @@ export class News {
     this.notices = this.notices.filter((notice) => notice.key !== key)
   }
 
-  /** A record was opened, and tells all that its notice does; of what still runs, the end is told. */
-  opened(id: string) {
-    const notice = this.notices.find(({ operation }) => operation?.id === id)
-    if (notice && notice.operation?.retStatus !== 'running') this.dismiss(notice.key)
-  }
-
   clear() {
     this.#asked.clear()
     this.notices = []

@@ -56,17 +56,6 @@ describe('an act that was asked for', () => {
     expect(news.notices[1]).toMatchObject({ key, operation: { id: '8' } })
   })
 
-  it('is told no more once its record is open, unless it still runs', () => {
-    const key = ask()
-    news.began(record(7), key)
-    news.tell(record(6, { retStatus: 'failed' }))
-    news.opened('7')
-    expect(statuses()).toEqual(['running', 'failed'])
-    news.tell(record(7, { retStatus: 'succeeded' }))
-    news.opened('7')
-    expect(statuses()).toEqual(['failed'])
-  })
-
   it('is not taken for another one', () => {
     ask()
     news.tell(record(7, { logType: 'service.stop' }))
