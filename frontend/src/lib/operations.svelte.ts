@@ -80,7 +80,8 @@ export class Operations {
     try {
       await this.#settle()
       const { operations } = await this.#api.call<OperationsReply>('GET', path)
-      this.running = new Map(operations.reverse().map((op) => [op.id, op]))
+      const running = operations.reverse().filter(({ id }) => !this.#ends.has(id))
+      this.running = new Map(running.map((op) => [op.id, op]))
       for (const id of this.#awaited.keys())
         if (!this.running.has(id)) this.#end(await this.#get(id))
       for (const { operation } of this.news.notices) {
@@ -225,7 +226,14 @@ export class Operations {
 
   async #get(id: string): Promise<Operation> {
     const path = `/operations/${encodeURIComponent(id)}`
-    return (await this.#api.call<OperationReply>('GET', path)).operation
+    return this.#last((await this.#api.call<OperationReply>('GET', path)).operation)
+  }
+
+  /** The last that is known of a record: the answer to a request may be older than what was pushed meanwhile. */
+  #last(operation: Operation): Operation {
+    return operation.retStatus === 'running'
+      ? (this.#ends.get(operation.id) ?? operation)
+      : operation
   }
 
   #end(operation: Operation) {
@@ -261,7 +269,7 @@ export class Operations {
       if (!wanted()) return null
       this.failure = null
       this.unseen = page.unseen
-      return page
+      return { ...page, operations: page.operations.map((op) => this.#last(op)) }
     } catch (error) {
       if (wanted()) {
         this.failure = asApiError(error)

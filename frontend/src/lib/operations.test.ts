@@ -103,6 +103,19 @@ describe('the end of what has begun', () => {
     await operations.welcome('ada', 0)
     expect(await known).toEqual(end)
   })
+
+  it('stands against an answer that is older', async () => {
+    log = [begun, ...log]
+    const asked = [operations.open(all), operations.welcome('ada', 0), operations.find('10')]
+    operations.arrived(end, 1)
+    await Promise.all(asked)
+    await operations.refresh()
+    expect(operations.log[0]).toBe(end)
+    expect(operations.running.size).toBe(0)
+    expect(await operations.find('10')).toBe(end)
+    operations.close()
+    expect(await operations.find('10')).toBe(end)
+  })
 })
 
 describe('news', () => {
