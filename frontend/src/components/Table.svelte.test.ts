@@ -4,12 +4,21 @@ import { density } from '../lib/density.svelte'
 import Table from './Table.svelte'
 
 let component: object | undefined
+let layOut = () => {}
 beforeEach(() => {
-  vi.spyOn(HTMLElement.prototype, 'clientHeight', 'get').mockReturnValue(300)
+  // Nothing is laid out here: of a scroller, that it is 300 pixels high.
+  class Observer {
+    constructor(private told: (entries: object[]) => void) {}
+    observe(target: Element) {
+      layOut = () => this.told([{ target, contentRect: { height: 300 } }])
+    }
+    unobserve() {}
+  }
+  vi.stubGlobal('ResizeObserver', Observer)
 })
 afterEach(async () => {
   if (component) await unmount(component)
-  vi.restoreAllMocks()
+  vi.unstubAllGlobals()
 })
 
 /** A table of texts, and what shows others in it. */
@@ -40,6 +49,9 @@ it('a table tells which of its rows are in sight, not all that it has or draws',
     Array.from({ length: 50 }, (_, i) => `row ${i}`),
     { onsight },
   )
+  expect(onsight).not.toHaveBeenCalled()
+  layOut()
+  flushSync()
   const rows = onsight.mock.lastCall?.[0] as string[]
   expect(rows[0]).toBe('row 0')
   expect(rows).toHaveLength(Math.floor((300 - 27) / density.height))
