@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -121,7 +122,7 @@ func (c *liveClient) next() *message {
 	}
 	for len(c.marked) > 0 {
 		f := c.marked[0]
-		c.marked = c.marked[1:]
+		c.marked = slices.Delete(c.marked, 0, 1) // which keeps the room for the next one
 		f.marked = false
 		if f.count == 0 {
 			continue
@@ -132,7 +133,7 @@ func (c *liveClient) next() *message {
 			return m
 		}
 	}
-	c.queue, c.marked = nil, nil
+	c.queue = nil
 	c.writing = false
 	return nil
 }
@@ -177,12 +178,10 @@ func (c *liveClient) sendLocked(m *message) {
 }
 
 // wake marks a view that has something new.
-func (c *liveClient) wake(v *view) {
+func (c *liveClient) wake(f *following) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f := c.follows[v]; f != nil {
-		c.mark(f)
-	}
+	c.mark(f)
 }
 
 func (c *liveClient) mark(f *following) {
@@ -202,18 +201,18 @@ func (c *liveClient) signal() {
 }
 
 // watch answers the watch id with the name of the view, to be followed by its snapshot.
-func (c *liveClient) watch(id string, v *view) error {
+func (c *liveClient) watch(id string, v *view) (*following, error) {
 	m, err := newMessage(WatchingMessage{Type: "watching", ID: id, View: v.id})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.watches[id] != nil:
-		return refuse(codeConflict, "there is a watch with this id already")
+		return nil, refuse(codeConflict, "there is a watch with this id already")
 	case len(c.watches) == maxWatches:
-		return refuse(codeTooMany, "there are %d watches already; end one first", maxWatches)
+		return nil, refuse(codeTooMany, "there are %d watches already; end one first", maxWatches)
 	}
 	c.watches[id] = v
 	f := c.follows[v]
@@ -225,7 +224,7 @@ func (c *liveClient) watch(id string, v *view) error {
 	f.seq = 0 // the snapshot again: what this id shows starts from it
 	c.sendLocked(m)
 	c.mark(f)
-	return nil
+	return f, nil
 }
 
 // unwatch forgets the watch id; last tells that the client follows v no more.

@@ -39,10 +39,11 @@ func (h *hub) watch(c *liveClient, w Watch) error {
 		h.lastView++
 		v.id = h.lastView
 	}
-	if err := c.watch(w.ID, v); err != nil {
+	f, err := c.watch(w.ID, v)
+	if err != nil {
 		return err
 	}
-	v.clients[c] = struct{}{}
+	v.clients[c] = f
 	if v == fresh {
 		v.release, release = release, nil
 		h.views[v.name] = v
@@ -115,8 +116,8 @@ func (h *hub) advance(v *view, t *tick) {
 		h.logger.Error("cannot bring a view up to date", "view", v.name, "error", err)
 	}
 	if v.state.Load() != before {
-		for c := range v.clients {
-			c.wake(v)
+		for c, f := range v.clients {
+			c.wake(f)
 		}
 	}
 }

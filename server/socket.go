@@ -131,10 +131,8 @@ func (w *socketWire) try(m *message) (sent bool, err error) {
 		return false, nil
 	}
 	n := 0
-	closed := w.tcp.Write(func(fd uintptr) bool {
-		n, err = writeAtOnce(fd, frame)
-		return true
-	})
+	// Only what keeps the descriptor open meanwhile: RawConn.Write also asks the poller, for a write that may wait.
+	closed := w.tcp.Control(func(fd uintptr) { n, err = writeAtOnce(fd, frame) })
 	switch {
 	case closed != nil:
 		err = closed

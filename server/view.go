@@ -186,8 +186,8 @@ type view struct {
 	release func()          // ends their collection
 	stream  stream          // of an event topic, which has no content
 	content content
-	state   atomic.Pointer[viewState] // nil until there is something to show
-	clients map[*liveClient]struct{}  // guarded by the hub
+	state   atomic.Pointer[viewState]  // nil until there is something to show
+	clients map[*liveClient]*following // what each has of it; guarded by the hub
 }
 
 // content makes the states of a view from what the hub gets. Only one call runs at a time.

@@ -31,7 +31,7 @@ func (h *hub) newView(w Watch, role Role) (*view, error) {
 	if !role.may(rule) {
 		return nil, refuse(codeForbidden, "your role, %s, may not watch %s", role, w.Topic)
 	}
-	v := &view{topic: w.Topic, clients: make(map[*liveClient]struct{})}
+	v := &view{topic: w.Topic, clients: make(map[*liveClient]*following)}
 	a := arguments{w.Q, w.Sort, w.Order, w.Limit}
 	var err error
 	switch w.Topic {

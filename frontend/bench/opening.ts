@@ -17,6 +17,8 @@ async function open(browser: Browser) {
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 } })
   await context.addCookies([{ name, value, url }])
   const page = await context.newPage()
+  // Chromium goes on with its own window for a second or so, on all cores: what it measures is a browser that is open.
+  await page.waitForTimeout(2_000)
   const came = await traffic(page)
   let requests = 0
   page.on('request', () => requests++)
