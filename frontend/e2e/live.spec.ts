@@ -45,10 +45,10 @@ describe('the overview', () => {
     for (const name of ['Tasks', 'CPU %', 'Memory', 'Swap']) {
       await page.getByRole('region', { name, exact: true }).waitFor()
     }
-    const tasks = await page.getByRole('region', { name: 'Tasks' }).innerText()
-    expect(tasks).toMatch(
-      /\d+\s*total\s*\d+\s*running\s*\d+\s*sleeping\s*\d+\s*stopped\s*\d+\s*zombie/,
-    )
+    const tasks = page.getByRole('region', { name: 'Tasks' })
+    await expect
+      .poll(() => tasks.innerText())
+      .toMatch(/\d+\s*total\s*\d+\s*running\s*\d+\s*sleeping\s*\d+\s*stopped\s*\d+\s*zombie/)
     const time = page.locator('main time').first()
     const before = await time.getAttribute('datetime')
     await expect.poll(() => time.getAttribute('datetime'), { timeout: 10_000 }).not.toBe(before)
