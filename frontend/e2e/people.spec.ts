@@ -95,6 +95,55 @@ describe('two browsers', () => {
     await expect.poll(() => page.title(), { timeout: 10_000 }).not.toMatch(/^\(/)
   })
 
+  it('see accounts and sessions change, while what is being written stays', async () => {
+    const one = await at('/users')
+    const { request } = (await at('/')).context()
+    const nora = (method: 'PATCH' | 'DELETE', data?: object) =>
+      request.fetch(`${server.url}/api/v1/users/nora`, {
+        method,
+        headers: { Origin: server.url, 'Content-Type': 'application/json' },
+        ...(data ? { data } : {}),
+      })
+    const rowsOf = (page: Page, name: string) =>
+      page.getByRole('table', { name, exact: true }).getByRole('row')
+    const account = rowsOf(one, 'Users').filter({ hasText: 'nora' })
+    const session = rowsOf(one, 'Sessions of all users').filter({ hasText: 'nora' })
+    await one.getByRole('button', { name: 'Add user' }).click()
+    const field = one.getByRole('dialog').getByLabel('User name')
+    await field.fill('half-writ')
+
+    await server.addUser(one.context(), 'nora', 'viewer')
+    await account.waitFor()
+    const guest = await at('/account', 'nora')
+    await session.waitFor()
+    await server.signIn((await pages.open()).context(), 'nora')
+    await expect.poll(() => session.count()).toBe(2)
+    // The first row has the titles.
+    await expect.poll(() => rowsOf(guest, 'Your sessions').count()).toBe(3)
+
+    await nora('PATCH', { role: 'operator' })
+    await expect.poll(() => account.locator('select').inputValue()).toBe('operator')
+    await expect.poll(() => session.count()).toBe(0)
+    await guest.getByText('Your session has ended.').first().waitFor()
+    await nora('DELETE')
+    await account.waitFor({ state: 'detached' })
+    expect(await field.inputValue()).toBe('half-writ')
+    expect(await field.evaluate((element) => element === document.activeElement)).toBe(true)
+  })
+
+  it('see no row move while they aim at one', async () => {
+    const page = await at('/users')
+    const names = page.getByRole('table', { name: 'Users', exact: true }).getByRole('rowheader')
+    await names.filter({ hasText: 'ada' }).hover()
+    const asked = page.waitForResponse((response) => response.url().endsWith('/api/v1/users'))
+    await server.addUser(page.context(), 'abe', 'viewer')
+    await asked
+    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(drawn)))
+    expect(await names.first().innerText()).toMatch(/^ada/)
+    await page.mouse.move(300, 10)
+    await names.filter({ hasText: 'abe' }).waitFor()
+  })
+
   it('are signed out when their session is ended, and are told', async () => {
     const one = await at('/account')
     const two = await at('/processes')

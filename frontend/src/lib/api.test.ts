@@ -91,6 +91,14 @@ describe('a call that needs the password again', () => {
     expect(fetched).toHaveBeenCalledOnce()
   })
 
+  it('fails at once where nobody waits for it', async () => {
+    api.onReauthenticate = vi.fn(() => Promise.resolve(true))
+    fetched.mockResolvedValue(refusal(403, 'reauthenticate'))
+    const asked = api.call('GET', '/users', undefined, { unasked: true })
+    await expect(asked).rejects.toMatchObject({ code: 'reauthenticate' })
+    expect(api.onReauthenticate).not.toHaveBeenCalled()
+  })
+
   it('does not ask for ever', async () => {
     api.onReauthenticate = vi.fn(() => Promise.resolve(true))
     fetched.mockImplementation(() => Promise.resolve(refusal(403, 'reauthenticate')))

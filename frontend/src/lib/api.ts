@@ -38,9 +38,11 @@ export function asApiError(error: unknown): ApiError {
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 
-interface CallOptions {
+export interface CallOptions {
   /** The session is what is being asked for: a refusal of it is an answer, not the end of a session. */
   signingIn?: boolean
+  /** Nobody waits for the answer: nobody is asked for the password because of it. */
+  unasked?: boolean
   signal?: AbortSignal
 }
 
@@ -65,7 +67,8 @@ export class Api {
       if (!(error instanceof ApiError)) throw error
       if (error.code === 'unreachable') this.onUnreachable()
       if (error.code === 'unauthenticated' && !options.signingIn) this.onEnded()
-      if (error.code !== 'reauthenticate' || !(await this.onReauthenticate())) throw error
+      if (error.code !== 'reauthenticate' || options.unasked) throw error
+      if (!(await this.onReauthenticate())) throw error
       return this.#once<T>(method, path, body, options)
     }
   }

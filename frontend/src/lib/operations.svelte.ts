@@ -58,6 +58,7 @@ export class Operations {
   /** The last records that ended, by their ids, and what waits for the end of others. */
   #ends = new Map<string, Operation>()
   #awaited = new Map<string, (ended: Operation) => void>()
+  #listeners = new Set<(operation: Operation) => void>()
   /** The newest act on a service, by its name. */
   #acts = $derived(
     new Map(
@@ -113,6 +114,7 @@ export class Operations {
     if (isOlder(this.news.newest, operation.id)) this.news.newest = operation.id
     this.#follow(operation)
     this.#end(operation)
+    for (const listener of this.#listeners) listener(operation)
     const known = this.log.some(({ id }) => id === operation.id)
     if (known) this.log = this.log.map((old) => (old.id === operation.id ? operation : old))
     else if (this.#open) void this.refresh()
@@ -120,6 +122,12 @@ export class Operations {
     if (operation.logStatus !== 'new') return
     if (onHost.test(operation.logType) && operation.actor !== this.#me) return
     this.news.tell(operation)
+  }
+
+  /** Has somebody told of each record that arrives, until what it returns is called. */
+  listen(listener: (operation: Operation) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /** The number of records that nobody has looked at changed: some were, perhaps by somebody else. */

@@ -90,5 +90,7 @@ export const access = {
       `Give ${user} the role ${role}? All sessions of ${user} end at once.`,
     changeRoleShort: 'Change role',
     passwordNeeded: 'Your password is needed to see the users.',
+    outdated: 'They may have changed since.',
+    askAgain: 'Look again',
   },
 }

@@ -87,5 +87,7 @@ export const access: typeof en = {
     confirmRole: (user, role) => `将 ${user} 的角色改为${role}？${user} 的所有会话将立即结束。`,
     changeRoleShort: '修改角色',
     passwordNeeded: '查看用户需要再次输入密码。',
+    outdated: '账户可能已有变化。',
+    askAgain: '重新查看',
   },
 }
