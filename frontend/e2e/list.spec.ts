@@ -263,6 +263,32 @@ describe('the columns', () => {
     await expect.poll(async () => (await titles()).slice(1, 3)).toEqual(['PID', 'User'])
   })
 
+  it('are those of the address: who is given one sees the same table, whatever they chose', async () => {
+    const { page } = await staged('/processes?q=worker')
+    const heading = page.getByRole('columnheader', { name: 'Virtual' })
+    const place = (name: string) =>
+      page.getByRole('navigation').getByRole('link', { name, exact: true }).click()
+    await rowOf(page, 'worker-0').waitFor()
+    await expect.poll(() => param(page, 'columns')).toBe('usual')
+    const given = page.url()
+    await page.getByRole('button', { name: 'Columns and rows' }).click()
+    await page.getByLabel('Virtual').check()
+    await heading.waitFor()
+
+    await page.goto(given)
+    await rowOf(page, 'worker-0').waitFor()
+    expect(await heading.count()).toBe(0)
+    // What leads elsewhere tells no columns: they are as one had them last, and Back leads to those of before.
+    await place('Host')
+    await place('Processes')
+    await heading.waitFor()
+    await expect.poll(() => param(page, 'columns')).toContain('vsize')
+    await page.goBack()
+    await page.goBack()
+    await rowOf(page, 'worker-0').waitFor()
+    expect(await heading.count()).toBe(0)
+  })
+
   it('leave room for 25 services', async () => {
     const { page } = await staged('/services', {})
     await page.getByRole('row').nth(30).waitFor({ state: 'attached' })

@@ -3,6 +3,7 @@ import { expect, it, vi } from 'vitest'
 import { api } from '../lib/api'
 import { live } from '../lib/app.svelte'
 import type { Subject, Watcher } from '../lib/live.svelte'
+import { router } from '../lib/router.svelte'
 import type { Service } from '../lib/wire.gen'
 import Services from './Services.svelte'
 
@@ -36,6 +37,7 @@ it('says of each service what its term for the start of the host means', async (
     watcher = heard
     return { change: () => {}, close: () => {} }
   }) as unknown as typeof live.watch)
+  const stop = router.start()
   const component = mount(Services, { target: document.body })
   flushSync()
   watcher?.snapshot?.({
@@ -54,4 +56,5 @@ it('says of each service what its term for the start of the host means', async (
   expect(tips).toContain('enabled-runtime: starts with the host, until the next boot')
   expect(tips).toContain('bad')
   void unmount(component)
+  stop()
 })
