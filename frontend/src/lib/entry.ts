@@ -82,6 +82,8 @@ export class Entry<Row> implements Line<Row> {
   value: SortValue = null
   /** Another one has taken its place, or none. */
   stale = false
+  /** The reading from which on it is known. */
+  from = 0
   /** The number that the key begins with: 9 comes before 10. */
   readonly number: number
 

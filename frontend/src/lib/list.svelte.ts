@@ -1,7 +1,13 @@
-import { comparing, Entry, merged, Trend } from './entry'
+import { comparing, Entry, merged, Trend, trendLength } from './entry'
 import type { End, Order, SortValue } from './entry'
 import type { Live, Subject, Watching } from './live.svelte'
 import type { DeltaMessage, EndedRow, ErrorBody, SnapshotMessage } from './wire.gen'
+
+/** What the figure of a row was at one moment, in milliseconds of Date.now(). */
+export interface Figure {
+  at: number
+  value: number
+}
 
 export interface Query {
   q: string
@@ -78,6 +84,8 @@ export class LiveList<Row> {
   #graves = new Map<string, Entry<Row>>()
   #held: Entry<Row>[] | null = null
   #came = new Set<string>()
+  /** When the last readings were taken, as far back as trends go. */
+  #times: number[] = []
   /** The next snapshot answers another query. */
   #anew = true
 
@@ -109,6 +117,19 @@ export class LiveList<Row> {
   /** The row of a key, if there is one. */
   find(key: string): Row | undefined {
     return this.#byKey.get(key)?.row
+  }
+
+  /** What a row's figure was at the last readings, for as long as the row is known here, the oldest first. */
+  past(key: string): Figure[] {
+    const entry = this.#byKey.get(key)
+    if (!entry) return []
+    const steps = entry.trend?.until(this.reading) ?? []
+    const first = this.reading - this.#times.length + 1
+    const figures = this.#times.map((at, i) => {
+      const place = trendLength - this.#times.length + i
+      return { at, value: steps.findLast((step) => step.at <= place)?.value ?? 0 }
+    })
+    return figures.slice(Math.max(0, entry.from - first))
   }
 
   /** The values that a field has among the rows, the most frequent first. */
@@ -178,7 +199,9 @@ export class LiveList<Row> {
     const figure = this.#kind.trend?.(row) ?? 0
     if (!trend && figure > 0) trend = new Trend()
     trend?.add(this.reading, figure)
-    return new Entry(key, row, old?.since ?? since, trend)
+    const entry = new Entry(key, row, old?.since ?? since, trend)
+    entry.from = old?.from ?? this.reading
+    return entry
   }
 
   #replace(message: SnapshotMessage<Row>) {
@@ -280,6 +303,7 @@ export class LiveList<Row> {
     this.matched = message.matched
     this.size = this.#byKey.size
     this.time = message.time
+    this.#times = [...this.#times, Date.parse(message.time)].slice(-trendLength)
     this.errors = message.errors
     this.#show()
   }

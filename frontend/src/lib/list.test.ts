@@ -51,12 +51,14 @@ function snapshot(list: Row[], matched = list.length) {
 
 type Ended = DeltaMessage<Row>['ended']
 
-function delta(upsert: Row[], remove: string[] = [], ended: Ended = []) {
+const at = (second: number) => `2026-03-14T09:26:${second}Z`
+
+function delta(upsert: Row[], remove: string[] = [], ended: Ended = [], second = 54) {
   watcher.delta?.({
     type: 'delta',
     view: 1,
     seq: 2,
-    time: '2026-03-14T09:26:54Z',
+    time: at(second),
     total: 98,
     matched: 3,
     upsert,
@@ -252,6 +254,48 @@ describe('rows that came', () => {
     list.query({ ...byName, q: 'x' })
     snapshot(rows(['1', 'a', 1], ['7', 'x', 3]))
     expect(list.entries.map(({ since }) => since > 0)).toEqual([false, false])
+  })
+})
+
+describe('the past of a row', () => {
+  const figured: RowKind<Row> = { ...kind, trend: ({ load }) => load ?? 0 }
+  const past = (list: LiveList<Row>, key: string) =>
+    list.past(key).map((figure) => [new Date(figure.at).getUTCSeconds(), figure.value])
+
+  it('is its figure at each reading from which on it is known, whether it changed or not', () => {
+    const list = new LiveList(live, figured, byName)
+    snapshot(rows(['1', 'a', 5], ['2', 'b', 0]))
+    delta(rows(['3', 'c', 9]))
+    delta(rows(['1', 'a', 7]), [], [], 55)
+    expect(past(list, '1')).toEqual([
+      [53, 5],
+      [54, 5],
+      [55, 7],
+    ])
+    expect(past(list, '2').map(([, value]) => value)).toEqual([0, 0, 0])
+    expect(past(list, '3')).toEqual([
+      [54, 9],
+      [55, 9],
+    ])
+    expect(list.past('4')).toEqual([])
+  })
+
+  it('does not begin before what another search found', () => {
+    const list = new LiveList(live, figured, byName)
+    snapshot(rows(['1', 'a', 5]))
+    list.query({ ...byName, q: 'x' })
+    snapshot(rows(['1', 'a', 5], ['2', 'x', 3]))
+    expect(past(list, '1')).toHaveLength(2)
+    expect(past(list, '2')).toEqual([[53, 3]])
+  })
+
+  it('goes back as far as trends do', () => {
+    const list = new LiveList(live, figured, byName)
+    snapshot(rows(['1', 'a', 0]))
+    for (let i = 1; i <= 100; i++) delta(rows(['1', 'a', i]))
+    expect(past(list, '1').map(([, value]) => value)).toEqual(
+      Array.from({ length: 60 }, (_, i) => i + 41),
+    )
   })
 })
 

@@ -1,3 +1,4 @@
+import type { Figure } from './list.svelte'
 import type { Live, Watching } from './live.svelte'
 import type { DeltaMessage, Process, SnapshotMessage } from './wire.gen'
 
@@ -6,7 +7,8 @@ export interface Usage {
   /** Milliseconds of Date.now(). */
   at: number
   cpuPercent: number
-  rss: number
+  /** Null where nobody looked at it yet. */
+  rss: number | null
 }
 
 /** How a process ended, where that is known. */
@@ -32,10 +34,16 @@ export class ProcessWatch {
   #key: string
   #watching: Watching
 
-  /** key is pid:startTime. */
-  constructor(live: Live, key: string) {
+  /** key is pid:startTime, past its load as a list knows it already. */
+  constructor(live: Live, key: string, past: readonly Figure[]) {
     this.#key = key
-    this.usage = seen.get(key) ?? []
+    const known = seen.get(key) ?? []
+    const last = known.at(-1)?.at ?? 0
+    const before = past.filter(({ at }) => at > last)
+    this.usage = [
+      ...known,
+      ...before.map(({ at, value }) => ({ at, cpuPercent: value, rss: null })),
+    ]
     this.#watching = live.watch<Process>(
       { topic: 'processes', q: `pid:${key.split(':')[0]}` },
       {
@@ -70,8 +78,9 @@ export class ProcessWatch {
     this.row = row
     const at = Date.parse(time)
     const { cpuPercent, rss } = row
-    const usage = [...this.usage, { at, cpuPercent, rss }]
-    this.usage = usage.filter((point) => at - point.at <= span)
+    const before = this.usage.filter((point) => point.at < at && at - point.at <= span)
+    const usage = [...before, { at, cpuPercent, rss }]
+    this.usage = usage
     seen.delete(this.#key)
     seen.set(this.#key, usage)
     const [oldest] = seen.keys()
