@@ -20,6 +20,8 @@ type backend interface {
 	found() bool
 	// services are all that it knows, in any order. With an error, they are what was known last.
 	services(ctx context.Context) ([]Service, error)
+	// failed names those that have failed, as known last, in any order. It waits for nobody.
+	failed() []string
 	// resolve gives the manager's own name of the service that is called exactly name, "" if there is none.
 	resolve(ctx context.Context, name string) (string, error)
 	// guards tells why the host stands on a service, "" if it does not.
@@ -148,6 +150,17 @@ func (m *Manager) Services(ctx context.Context) ([]Service, map[string]string) {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Manager, b.Manager))
 	})
 	return all, reasons
+}
+
+// Failed names the services that have failed, of all managers, by name, as they were last known. It waits for nobody and costs next to
+// nothing: it is for who looks again and again.
+func (m *Manager) Failed() []string {
+	names := []string{}
+	for _, b := range m.backends {
+		names = append(names, b.failed()...)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Subscribe has f called whenever Services may give another answer than before, memory and CPU aside. f must not block.

@@ -98,6 +98,17 @@ func (s *systemd) services(ctx context.Context) ([]Service, error) {
 	return list, err
 }
 
+func (s *systemd) failed() (names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.units {
+		if s.units[i].ActiveState == "failed" {
+			names = append(names, s.units[i].Name)
+		}
+	}
+	return names
+}
+
 // run keeps a connection and follows it, until close.
 func (s *systemd) run() {
 	var first sync.Once

@@ -106,6 +106,9 @@ func TestServicesOfSystemd(t *testing.T) {
 		run("systemctl", "kill", "-s", "KILL", "td-nap")
 		until(t, "killed", state("td-nap.service", "failed", "failed"))
 		actions("start enable reset-failed")
+		if !slices.Contains(m.Failed(), "td-nap.service") {
+			t.Errorf("failed: %v", m.Failed())
+		}
 		until(t, "the reason", func() bool { return service("td-nap.service").Result != "" })
 		if s := service("td-nap.service"); s.MainPID != 0 || s.Since == nil || s.Result != "signal" || s.Signal != "SIGKILL" || s.ExitCode != nil {
 			t.Errorf("%+v", s)
@@ -113,6 +116,9 @@ func TestServicesOfSystemd(t *testing.T) {
 		run("systemctl", "reset-failed", "td-nap")
 		until(t, "reset", state("td-nap.service", "inactive", "dead"))
 		until(t, "no reason", func() bool { return service("td-nap.service").Result == "" })
+		if slices.Contains(m.Failed(), "td-nap.service") {
+			t.Errorf("failed: %v", m.Failed())
+		}
 		if s := service("td-nap.service"); s.Signal != "" || s.ExitCode != nil {
 			t.Errorf("%+v", s)
 		}

@@ -25,7 +25,9 @@ const (
 	// that asking may take at most: scripts are programs, and slow ones are not asked more often than they can bear.
 	statusAge   = 10 * time.Second
 	statusShare = 20
-	maxScript   = 256 << 10
+	// failedAge is how much older it may be for who only wants to know what failed.
+	failedAge = time.Minute
+	maxScript = 256 << 10
 )
 
 // sysv is the scripts of /etc/init.d (LSB, chapter 22). A script is asked for its status only if it says that it can
@@ -70,10 +72,7 @@ func (s *sysv) close() {
 // services gives what is known, and has the scripts asked in the background when that is old. Only the first call waits.
 func (s *sysv) services(ctx context.Context) ([]Service, error) {
 	s.mu.Lock()
-	if s.asking == nil && !time.Now().Before(s.next) && s.ctx.Err() == nil {
-		s.asking = make(chan struct{})
-		s.done.Go(s.ask)
-	}
+	s.askAfter(s.next)
 	list, err, asking := s.list, s.err, s.asking
 	s.mu.Unlock()
 	if list == nil && asking != nil {
@@ -92,6 +91,27 @@ func (s *sysv) services(ctx context.Context) ([]Service, error) {
 		copied[i] = service
 	}
 	return copied, err
+}
+
+// failed has the scripts asked, too, but seldom.
+func (s *sysv) failed() (names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.askAfter(s.next.Add(failedAge))
+	for _, service := range s.list {
+		if service.ActiveState == "failed" {
+			names = append(names, service.Name)
+		}
+	}
+	return names
+}
+
+// askAfter has the scripts asked if it is so late, and nobody asks them already. The lock is held.
+func (s *sysv) askAfter(next time.Time) {
+	if s.asking == nil && !time.Now().Before(next) && s.ctx.Err() == nil {
+		s.asking = make(chan struct{})
+		s.done.Go(s.ask)
+	}
 }
 
 // ask asks all scripts, a few at once.

@@ -110,6 +110,10 @@ func TestServicesOfScripts(t *testing.T) {
 		t.Errorf("services:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 
+	if failed := m.Failed(); !slices.Equal(failed, []string{"dead", "locked"}) {
+		t.Errorf("failed: %v", failed)
+	}
+
 	// Asking again at once asks no script again, and those that cannot tell were never asked.
 	m.Services(t.Context())
 	for name, want := range map[string]string{"runs": "status\n", "no-status": "", "no-header": "", "anybodys": ""} {

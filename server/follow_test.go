@@ -21,6 +21,7 @@ type follower struct {
 
 type followed struct {
 	seq            uint64
+	failed         FailedServices // of the last summary
 	snapshots      int
 	deltas         int
 	total, matched int
@@ -63,6 +64,7 @@ func (f *follower) take(data []byte) error {
 		Error           ErrorBody
 		Operation       json.RawMessage
 		CPU, Memory     map[string]any
+		FailedServices  *FailedServices
 		Lines           []map[string]any
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -93,10 +95,10 @@ func (f *follower) take(data []byte) error {
 	case "error":
 		f.refused = append(f.refused, ErrorMessage{ID: m.ID, Error: m.Error})
 	case "summary":
-		if m.CPU == nil || m.Memory == nil {
+		if m.CPU == nil || m.Memory == nil || m.FailedServices == nil || m.FailedServices.Names == nil {
 			return fmt.Errorf("summary without figures: %s", data)
 		}
-		v.seq = m.Seq
+		v.seq, v.failed = m.Seq, *m.FailedServices
 		v.snapshots++
 	case "snapshot":
 		if m.Rows == nil {

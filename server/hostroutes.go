@@ -60,7 +60,15 @@ func (s *Server) showSummary(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return reply(c, sample.Summary)
+	return reply(c, newSummaryReply(sample, s.cfg.Services))
+}
+
+// maxFailed is how many of the services that failed are named.
+const maxFailed = 10
+
+func newSummaryReply(sample *collector.Sample, services ServiceLister) SummaryReply {
+	failed := services.Failed()
+	return SummaryReply{Summary: sample.Summary, FailedServices: FailedServices{Total: len(failed), Names: orNone(failed[:min(len(failed), maxFailed)])}}
 }
 
 // showHistory answers GET /summary/history.

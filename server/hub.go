@@ -50,6 +50,8 @@ var _ Collector = (*collector.Collector)(nil)
 type ServiceLister interface {
 	// Services lists them; errors holds the reason of each manager that could not be asked.
 	Services(ctx context.Context) (services []control.Service, errors map[string]string)
+	// Failed names the services that have failed, by name, as they were last known. It does not wait.
+	Failed() []string
 	// Managers names the managers that were found.
 	Managers() []string
 }
@@ -63,7 +65,7 @@ type sessionKeeper interface {
 // hub gives every client the views that it watches: one evaluation and one encoding for all who watch the same.
 //
 // Its lock is taken before a client's, and is held while views are evaluated; neither is held while anything is
-// written or asked of another part of the program.
+// written, or asked of another part of the program that may wait.
 type hub struct {
 	collector Collector
 	services  ServiceLister

@@ -23,6 +23,7 @@ type fakeHost struct {
 	watched  map[collector.Parts]int
 	services []control.Service
 	reasons  map[string]string
+	failed   []string
 	asked    int
 	dead     map[string]bool
 	touched  map[string]int
@@ -83,6 +84,12 @@ func (f *fakeHost) askedSince() int {
 	n := f.asked
 	f.asked = 0
 	return n
+}
+
+func (f *fakeHost) Failed() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.failed
 }
 
 func (f *fakeHost) Managers() []string { return []string{"systemd"} }

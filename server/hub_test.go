@@ -302,6 +302,27 @@ func TestSummaryIsWholeEachTime(t *testing.T) {
 	})
 }
 
+func TestSummaryTellsWhichServicesFailed(t *testing.T) {
+	onStage(t, func(t *testing.T, s *stage) {
+		a := s.enter("ann", Viewer)
+		s.sample(nil)
+		s.watch(a, Watch{ID: "s", Topic: "summary"})
+		told := func(want string) {
+			t.Helper()
+			if got := fmt.Sprint(a.wire.follower.view("s").failed); got != want {
+				t.Errorf("told of %s, want %s", got, want)
+			}
+		}
+		told("{0 []}")
+		s.host.failed = []string{"db.service", "web.service"}
+		s.sample(nil)
+		told("{2 [db.service web.service]}")
+		s.host.failed = strings.Fields(strings.Repeat("x ", 300))
+		s.sample(nil)
+		told("{300 [x x x x x x x x x x]}")
+	})
+}
+
 func TestServicesFollowManagersAndSamples(t *testing.T) {
 	onStage(t, func(t *testing.T, s *stage) {
 		a := s.enter("ann", Viewer)

@@ -30,6 +30,7 @@ func playHost(cfg *Config) {
 		{Name: "cron", Manager: "sysv", ActiveState: "inactive"},
 		{Name: "web", Manager: "sysv", PIDs: []int{10}, Ports: []int{8080}, CPUPercent: new(1.0), Memory: new(uint64(9))},
 	}
+	host.failed = []string{"db.service"}
 	host.reasons = map[string]string{"supervisord": "not found"}
 	host.facts = collector.Host{Hostname: "box", ScheduledTasks: []collector.ScheduledTask{
 		{Kind: "cron", Command: "backup --password=secret"}, {Kind: "timer", Command: "logrotate.service"},
@@ -114,8 +115,12 @@ func TestLists(t *testing.T) {
 		t.Errorf("a service without anything is %s", body)
 	}
 
-	if tasks := into[collector.Summary](t, viewer.want(200, "GET", "/summary", nil)).Tasks; tasks == nil || tasks.Total != 3 {
+	summary := into[SummaryReply](t, viewer.want(200, "GET", "/summary", nil))
+	if tasks := summary.Tasks; tasks == nil || tasks.Total != 3 {
 		t.Errorf("tasks: %+v", tasks)
+	}
+	if failed := fmt.Sprint(summary.FailedServices); failed != "{1 [db.service]}" {
+		t.Errorf("failed services: %s", failed)
 	}
 	if body := string(viewer.want(200, "GET", "/summary/history", nil).body); body != `{"interval":1,"points":[]}` {
 		t.Errorf("history: %s", body)

@@ -210,13 +210,13 @@ func (v *view) advance(t *tick) error {
 }
 
 // summaryContent is the topic summary: each state is whole.
-type summaryContent struct{}
+type summaryContent struct{ services ServiceLister }
 
-func (summaryContent) next(id, seq uint64, t *tick) (*viewState, error) {
+func (c summaryContent) next(id, seq uint64, t *tick) (*viewState, error) {
 	if t.sample == nil || !t.sample.Parts.Has(collector.PartTasks) && t.sample.Errors["tasks"] == "" {
 		return nil, nil
 	}
-	m, err := newViewMessage(SummaryMessage{Type: "summary", View: id, Seq: seq, Summary: t.sample.Summary})
+	m, err := newViewMessage(SummaryMessage{Type: "summary", View: id, Seq: seq, SummaryReply: newSummaryReply(t.sample, c.services)})
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func (h *hub) newView(w Watch, role Role) (*view, error) {
 		if a != (arguments{}) {
 			return nil, refuse(codeInvalid, "the summary takes no q, sort, order or limit")
 		}
-		v.name, v.parts, v.content = w.Topic, collector.PartTasks, summaryContent{}
+		v.name, v.parts, v.content = w.Topic, collector.PartTasks, summaryContent{h.services}
 	case "processes":
 		mask := role == Viewer
 		v.parts = collector.PartProcesses

@@ -162,6 +162,18 @@ type OperationsReply struct {
 	Operations []control.Operation `json:"operations"`
 }
 
+// SummaryReply answers GET /summary.
+type SummaryReply struct {
+	collector.Summary
+	FailedServices FailedServices `json:"failedServices"`
+}
+
+// FailedServices tells how many services have failed, and the first of them by name.
+type FailedServices struct {
+	Total int      `json:"total"`
+	Names []string `json:"names"`
+}
+
 // ActivityHour counts the records of one hour: acts and others.
 type ActivityHour struct {
 	Start  time.Time `json:"start"`  // a full hour, UTC
@@ -252,7 +264,7 @@ type SummaryMessage struct {
 	Type string `json:"type" ts:"'summary'"`
 	View uint64 `json:"view"`
 	Seq  uint64 `json:"seq"`
-	collector.Summary
+	SummaryReply
 }
 
 // OperationMessage tells every signed-in client of a new or changed operation.

@@ -6,7 +6,7 @@ import type {
   ClientMessage,
   EndedRow,
   Operation,
-  Summary,
+  SummaryReply,
   Watch,
 } from '../src/lib/wire.gen'
 import { iso, now } from './world'
@@ -77,7 +77,7 @@ export class Stage {
   }
 
   /** Pushes a reading of the host to whoever watches it. */
-  summary(summary: Summary) {
+  summary(summary: SummaryReply) {
     for (const watch of this.watches.values())
       if (watch.topic === 'summary')
         this.#send({ type: 'summary', view: watch.view, seq: ++watch.seq, ...summary })

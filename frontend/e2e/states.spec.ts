@@ -131,6 +131,27 @@ describe.each([
   })
 })
 
+it.each([
+  ['a desk', {}],
+  ['a phone', phone],
+] as const)('the overview tells of a service that fails meanwhile, on %s', async (_, options) => {
+  const { page, stage } = await staged('/', {}, options)
+  await page.getByText('Live', { exact: true }).waitFor()
+  const failed = page.getByRole('link', { name: '1 failed service' })
+  const fail = (...names: string[]) =>
+    stage.summary({
+      ...stage.world.summary,
+      failedServices: { total: names.length, names },
+    })
+  expect(await failed.count()).toBe(0)
+  fail('web.service')
+  await failed.waitFor()
+  expect(await axe(page)).toEqual([])
+  await page.getByRole('log').getByText('web.service').waitFor({ state: 'attached' })
+  fail()
+  await failed.waitFor({ state: 'detached' })
+})
+
 describe('on a phone', () => {
   it('there is no choice of an order where there is one order', async () => {
     const { page } = await staged('/processes?view=ended', {}, phone)

@@ -7,7 +7,7 @@ import type {
   Service,
   SessionReply,
   Socket,
-  Summary,
+  SummaryReply,
 } from '../src/lib/wire.gen'
 
 // What a host could have: of everything something, the hostile among it.
@@ -20,7 +20,7 @@ export interface World {
   services: Service[]
   operations: Operation[]
   host: Host
-  summary: Summary
+  summary: SummaryReply
   points: Point[]
   errors: Record<string, string>
   /** Answers to a path before anything else does. */
@@ -203,6 +203,7 @@ export function world(part: Partial<World> = {}): World {
     errors: {},
     summary: {
       ...last,
+      failedServices: { total: 0, names: [] },
       tasks: { total: 230, running: 2, sleeping: 226, stopped: 0, zombie: 2 },
       cores: [31.2, 8, 14.5, 77.9],
       uptime: 372_605,

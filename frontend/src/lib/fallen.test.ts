@@ -6,7 +6,7 @@ const service = (name: string, activeState: string) => ({ name, activeState }) a
 
 let told: string[][]
 let acted: Set<string>
-let fallen: Fallen
+let fallen: Fallen<Service>
 
 /** A service goes from one state to another. */
 const goes = (name: string, from: string, to: string) =>

@@ -4,25 +4,28 @@ import type { Service } from './wire.gen'
 const together = 2_000
 const quiet = 30_000
 
+/** What must be known of a service. */
+type Standing = Pick<Service, 'name' | 'activeState'>
+
 /**
  * Tells which services have failed by themselves while one looks on: once, together where they are many. Of what somebody
  * did, its own record tells.
  */
-export class Fallen {
-  #fresh = new Map<string, Service>()
+export class Fallen<One extends Standing> {
+  #fresh = new Map<string, One>()
   #timer: ReturnType<typeof setTimeout> | undefined
   #next = 0
   #acted: (name: string) => boolean
-  #tell: (services: readonly Service[]) => void
+  #tell: (services: readonly One[]) => void
 
   /** acted tells whether somebody is, or was just, at a service. */
-  constructor(acted: (name: string) => boolean, tell: (services: readonly Service[]) => void) {
+  constructor(acted: (name: string) => boolean, tell: (services: readonly One[]) => void) {
     this.#acted = acted
     this.#tell = tell
   }
 
   /** A service as it is now, and as it was before, where it was known. */
-  saw(service: Service, before: Service | undefined) {
+  saw(service: One, before: One | undefined) {
     const { name, activeState } = service
     // It may be up again before it is told.
     if (activeState !== 'failed') this.#fresh.delete(name)

@@ -100,6 +100,12 @@ export class Operations {
     return this.#acts.get(name)
   }
 
+  /** Whether somebody is, or was just, at a service: its own record tells what becomes of that. */
+  isAt(name: string): boolean {
+    const told = this.news.notices.some(({ operation }) => operation?.target === name)
+    return told || this.actOn(name) !== undefined
+  }
+
   /** The record of what has begun, once it has ended. */
   ended(operation: Operation): Promise<Operation> {
     const { id, retStatus } = operation

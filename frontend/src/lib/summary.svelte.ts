@@ -3,7 +3,7 @@ import type { Api } from './api'
 import { coresOf, CoresTrend } from './cores'
 import type { CoresMoment } from './cores'
 import type { Live, Watching } from './live.svelte'
-import type { HistoryReply, Point, Summary } from './wire.gen'
+import type { HistoryReply, Point, Summary, SummaryReply } from './wire.gen'
 
 /** As much as the server keeps. */
 const span = 15 * 60_000
@@ -13,7 +13,7 @@ export type Moment = Point & { at: number }
 
 /** The host's summary: the newest reading, and the last minutes for the graphs. Watched while a page shows it. */
 export class SummaryStore {
-  now = $state.raw<Summary | null>(null)
+  now = $state.raw<SummaryReply | null>(null)
   /** Oldest first. A gap in time is a gap in what is known. */
   points = $state.raw<readonly Moment[]>([])
   /** How busy each core was, oldest first: a point every ten seconds. */

@@ -45,6 +45,7 @@ function message(second: number): SummaryMessage {
     disks: [],
     interfaces: [card('lo', 1000), card('eth0', 5), card('eth1', 7)],
     fileSystems: [],
+    failedServices: { total: 0, names: [] },
     errors: {},
   }
 }

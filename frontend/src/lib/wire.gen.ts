@@ -183,6 +183,28 @@ export interface Summary {
 	errors: Record<string, string>
 }
 
+export interface FailedServices {
+	total: number
+	names: string[]
+}
+
+export interface SummaryReply {
+	time: string
+	tasks: Tasks | null
+	cpu: CPU
+	cores: number[]
+	memory: Memory
+	swap: Swap
+	load: [number, number, number]
+	uptime: number
+	pressure: Pressure | null
+	disks: Disk[]
+	interfaces: Interface[]
+	fileSystems: FileSystem[]
+	errors: Record<string, string>
+	failedServices: FailedServices
+}
+
 export interface Point {
 	time: string
 	cpu: CPU
@@ -494,6 +516,7 @@ export interface SummaryMessage {
 	interfaces: Interface[]
 	fileSystems: FileSystem[]
 	errors: Record<string, string>
+	failedServices: FailedServices
 }
 
 export interface OperationMessage {
