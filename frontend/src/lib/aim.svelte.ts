@@ -1,0 +1,45 @@
+/** Whoever has not moved for so long is looking, not aiming. In milliseconds. */
+const aimTime = 30_000
+const touchTime = 4_000
+
+/** Whether somebody aims at a row of a table, with the pointer or by keys, for the component that makes this. */
+export class Aim {
+  #pointing = $state(false)
+  #keying = $state(false)
+  readonly aiming = $derived(this.#pointing || this.#keying)
+
+  #pointed: ReturnType<typeof setTimeout> | undefined
+  #keyed: ReturnType<typeof setTimeout> | undefined
+
+  constructor() {
+    $effect(() => () => {
+      clearTimeout(this.#pointed)
+      clearTimeout(this.#keyed)
+    })
+  }
+
+  readonly point = ({ target, pointerType }: PointerEvent) => {
+    clearTimeout(this.#pointed)
+    this.#pointing = target instanceof Element && !target.closest('thead')
+    if (!this.#pointing) return
+    const time = pointerType === 'touch' ? touchTime : aimTime
+    this.#pointed = setTimeout(() => (this.#pointing = false), time)
+  }
+
+  readonly unpoint = ({ pointerType }: PointerEvent) => {
+    // A finger leaves when it is lifted; what it aims at is the next tap.
+    if (pointerType !== 'touch') this.#pointing = false
+  }
+
+  /** A key led to a row. */
+  key() {
+    clearTimeout(this.#keyed)
+    this.#keying = true
+    this.#keyed = setTimeout(() => (this.#keying = false), aimTime)
+  }
+
+  readonly unfocus = ({ relatedTarget, currentTarget }: FocusEvent) => {
+    const within = currentTarget instanceof Node && relatedTarget instanceof Node
+    if (within && !currentTarget.contains(relatedTarget)) this.#keying = false
+  }
+}
