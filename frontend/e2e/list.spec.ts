@@ -2,17 +2,13 @@ import type { BrowserContextOptions, Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { axe, phone } from './browser'
 import * as use from './use'
-import { operation, process as row, service } from './world'
+import { param, rowOf } from './use'
+import { process as row, service, workers } from './world'
 import type { World } from './world'
 
 const pages = await use.usePages()
 
-/** Few processes of which each has its own figures: the first has the highest load. */
-const processes = Array.from({ length: 40 }, (_, i) => ({
-  ...row(i),
-  comm: `worker-${i}`,
-  cpuPercent: 80 - i,
-}))
+const processes = workers
 const key = (i: number) => `${processes[i]?.pid}:${processes[i]?.startTime}`
 
 const staged = (
@@ -21,9 +17,7 @@ const staged = (
   options?: BrowserContextOptions,
 ) => use.staged(pages, path, part, options)
 
-const rowOf = (page: Page, name: string) => page.getByRole('row').filter({ hasText: name })
 const place = (page: Page, name: string) => rowOf(page, name).first().getAttribute('aria-rowindex')
-const param = (page: Page, name: string) => new URL(page.url()).searchParams.get(name)
 
 /** The row that has the focus. */
 const focused = (page: Page) =>
@@ -157,91 +151,6 @@ describe('the keys of a table', () => {
   })
 })
 
-describe('the processes as a tree', () => {
-  const family = [
-    { ...row(0), comm: 'ancestor' },
-    { ...row(1), comm: 'mother', ppid: 1 },
-    { ...row(2), comm: 'child', ppid: row(1).pid },
-  ]
-
-  it('by parent is folded and unfolded by keys', async () => {
-    const { page } = await staged('/processes', { processes: family })
-    await page.getByRole('link', { name: 'Tree', exact: true }).click()
-    await page.getByRole('treegrid', { name: 'Processes' }).waitFor()
-    const child = rowOf(page, 'child')
-    expect(await child.getAttribute('aria-level')).toBe('3')
-    await page.getByRole('region', { name: 'Processes' }).focus()
-    await page.keyboard.press('ArrowDown')
-    await page.keyboard.press('ArrowRight')
-    await page.keyboard.press('ArrowLeft')
-    await child.waitFor({ state: 'detached' })
-    expect(await rowOf(page, 'mother').first().getAttribute('aria-expanded')).toBe('false')
-    await page.keyboard.press('ArrowRight')
-    await child.waitFor()
-    expect(await axe(page)).toEqual([])
-    await page.reload()
-    expect(await rowOf(page, 'child').getAttribute('aria-level')).toBe('3')
-  })
-
-  it.each([
-    ['a desk', {}],
-    ['a phone', phone],
-  ] as const)('has the acts of the list on %s, and one for all below a row', async (_, options) => {
-    const { page } = await staged('/processes?view=tree', { processes: family }, options)
-    const mother = `Actions: ${row(1).pid} mother`
-    await page.getByRole('button', { name: mother }).click()
-    const menu = page.getByRole('menu', { name: mother })
-    await menu.getByRole('menuitem', { name: 'SIGHUP' }).waitFor()
-    await menu.getByRole('menuitem', { name: 'Details' }).waitFor()
-    expect(await axe(page)).toEqual([])
-    await menu.getByRole('menuitem', { name: 'Tag it and all below it' }).click()
-    await page
-      .getByRole('group', { name: '2 tagged' })
-      .getByRole('button', { name: 'TERM' })
-      .click()
-    const dialog = page.getByRole('dialog', { name: 'TERM: 2 targets' })
-    for (const name of ['mother', 'child']) await dialog.getByText(name).waitFor()
-    await page.keyboard.press('Escape')
-    await page.getByRole('button', { name: `Actions: ${row(2).pid} child` }).click()
-    await page.getByRole('menuitem', { name: 'SIGHUP' }).waitFor()
-    expect(await page.getByRole('menuitem', { name: 'Tag it and all below it' }).count()).toBe(0)
-  })
-
-  it.each([
-    ['a desk', {}],
-    ['a phone', phone],
-  ] as const)('acts on a unit and on all its processes on %s', async (_, options) => {
-    const all = [1, 2, 3].map((i) => ({ ...row(i), unit: 'web.service', slice: 'system.slice' }))
-    const { page } = await staged('/processes?view=units', { processes: all }, options)
-    const more = page.getByRole('button', { name: 'Actions: web.service' })
-    await more.click()
-    const items = page.getByRole('menu', { name: 'Actions: web.service' }).getByRole('menuitem')
-    expect(await items.allInnerTexts()).toEqual([
-      'Restart',
-      'Stop',
-      'Tag all its processes',
-      'Details',
-      'Its processes',
-      'Its sockets',
-    ])
-    await items.getByText('Tag all its processes').click()
-    await page.getByRole('group', { name: '3 tagged' }).waitFor()
-    await more.click()
-    await items.getByText('Details').click()
-    await expect.poll(() => param(page, 'open')).toBe('web.service')
-    expect(new URL(page.url()).pathname).toBe('/services')
-  })
-
-  it('by slice and unit begins with the sums', async () => {
-    const { page } = await staged('/processes?view=units')
-    const unit = rowOf(page, 'nginx.service').first()
-    expect(await unit.getAttribute('aria-level')).toBe('2')
-    await unit.getByText(/\d+ processes/).waitFor()
-    await unit.getByRole('button', { name: 'Unfold' }).click()
-    await rowOf(page, 'worker-2').first().waitFor()
-  })
-})
-
 describe('the columns', () => {
   it('are chosen and ordered, in the address and for the next time', async () => {
     const { page } = await staged('/processes')
@@ -298,109 +207,6 @@ describe('the columns', () => {
     expect(visible.length - 1).toBeGreaterThanOrEqual(25)
     for (const name of ['PID', 'CPU %', 'Memory', 'Ports', 'Since'])
       await page.getByRole('columnheader', { name, exact: true }).waitFor()
-  })
-})
-
-describe('several rows', () => {
-  it('are tagged, kept in the address, and signalled by one question that names them', async () => {
-    const asked: unknown[] = []
-    const { page } = await staged('/processes', {
-      processes,
-      answer: async (route, path) => {
-        if (!path.endsWith('/signals')) return false
-        asked.push([path, route.request().postDataJSON()])
-        await route.fulfill({
-          status: 409,
-          json: { error: { code: 'conflict', message: 'another process by now' } },
-        })
-        return true
-      },
-    })
-    await page.getByRole('checkbox', { name: 'worker-1', exact: false }).first().check()
-    await page.getByRole('region', { name: 'Processes' }).focus()
-    await page.keyboard.press('Home')
-    await page.keyboard.press('Space')
-    await page.getByText('2 tagged').waitFor()
-    await page.reload()
-    const bar = page.getByRole('group', { name: '2 tagged' })
-    await bar.getByRole('button', { name: 'TERM' }).click()
-    const dialog = page.getByRole('dialog', { name: 'TERM: 2 targets' })
-    await dialog.getByText('worker-0').waitFor()
-    await dialog.getByText('worker-1').waitFor()
-    expect(await axe(page)).toEqual([])
-    await dialog.getByRole('button', { name: 'TERM: 2 targets' }).click()
-    await expect.poll(() => asked.length).toBe(2)
-    expect(asked).toContainEqual([
-      `/processes/${processes[0]?.pid}/signals`,
-      { signal: 'TERM', startTime: processes[0]?.startTime },
-    ])
-  })
-})
-
-describe('what was done to several rows', () => {
-  it('is done with: who is left tagged are those on which it failed, to be tried again', async () => {
-    const services = ['a', 'b', 'c'].map((name, i) => ({
-      ...service(0),
-      name: `${name}.service`,
-      mainPid: i,
-    }))
-    let id = 100
-    const { page, stage } = await staged('/services', {
-      services,
-      answer: async (route, path) => {
-        const target = /^\/services\/systemd%3A(.*)\/actions$/.exec(path)?.[1]
-        if (!target) return false
-        if (target === 'c.service') {
-          const error = { code: 'conflict', message: 'its name must be typed' }
-          await route.fulfill({ status: 409, json: { error } })
-          return true
-        }
-        const part = { logType: 'service.restart', target, message: '' } as const
-        const begun = operation(id++, { ...part, retStatus: 'running', logStatus: 'new' })
-        await route.fulfill({ status: 202, json: { operation: begun } })
-        stage.tell({ ...begun, retStatus: target === 'a.service' ? 'succeeded' : 'failed' }, 3)
-        return true
-      },
-    })
-    for (const { name } of services) await page.getByRole('checkbox', { name }).check()
-    await page
-      .getByRole('group', { name: '3 tagged' })
-      .getByRole('button', { name: 'Restart' })
-      .click()
-    await page.getByRole('dialog').getByRole('button', { name: 'Restart: 3 targets' }).click()
-    const left = page.getByRole('group', { name: '2 tagged' })
-    await left.waitFor()
-    expect(param(page, 'tag')).toBe('systemd%3Ab.service,systemd%3Ac.service')
-    await left.getByRole('button', { name: 'Restart' }).click()
-    const dialog = page.getByRole('dialog')
-    expect(await dialog.getByRole('listitem').allInnerTexts()).toEqual([
-      expect.stringMatching(/^b\.service/),
-      expect.stringMatching(/^c\.service/),
-    ])
-  })
-
-  it('leaves who did it at the rows, where no tag is left', async () => {
-    const { page, stage } = await staged('/services', {
-      services: [service(0)],
-      answer: async (route, path) => {
-        if (!path.endsWith('/actions')) return false
-        const part = {
-          logType: 'service.restart',
-          target: 'nginx.service',
-          logStatus: 'new',
-        } as const
-        await route.fulfill({ status: 202, json: { operation: operation(100, part) } })
-        return true
-      },
-    })
-    void stage
-    await page.getByRole('checkbox', { name: 'nginx.service' }).check()
-    const bar = page.getByRole('group', { name: '1 tagged' })
-    await bar.getByRole('button', { name: 'Restart' }).click()
-    await page.getByRole('dialog').getByRole('button', { name: 'Restart: 1 targets' }).click()
-    await bar.waitFor({ state: 'detached' })
-    const rows = page.getByRole('region', { name: 'Services' })
-    await expect.poll(() => rows.evaluate((e) => e === document.activeElement)).toBe(true)
   })
 })
 

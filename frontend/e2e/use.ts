@@ -56,3 +56,9 @@ export async function staged(
   await page.getByRole('main').waitFor()
   return { page, stage }
 }
+
+/** The rows of a table that have a text. */
+export const rowOf = (page: Page, text: string) => page.getByRole('row').filter({ hasText: text })
+
+/** What the query of the page's address has under a name. */
+export const param = (page: Page, name: string) => new URL(page.url()).searchParams.get(name)

@@ -82,6 +82,13 @@ export function process(i: number): Process {
   }
 }
 
+/** Few processes of which each has its own figures: the first has the highest load. */
+export const workers = Array.from({ length: 40 }, (_, i) => ({
+  ...process(i),
+  comm: `worker-${i}`,
+  cpuPercent: 80 - i,
+}))
+
 export function socket(i: number): Socket {
   const six = i % 4 === 3
   const udp = i % 5 === 4
