@@ -9,8 +9,8 @@ import (
 )
 
 // TestActsInTheBrowser drives the app in a real Chromium against topdeck as a unit of a real systemd:
-// frontend/e2e/acts.spec.ts, which says what the services below are for. It needs the built app and its node_modules,
-// so make test-browser runs it.
+// frontend/e2e/acting.ts says by which tests, and what the services below are for. It needs the built app and its
+// node_modules, so make test-browser runs it.
 func TestActsInTheBrowser(t *testing.T) {
 	host := install(t, map[string]string{
 		"acts-sleep.service":  "[Unit]\nDescription=Sleeps\n[Service]\nExecStart=/bin/sleep 100000\n",
