@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
+import { axe } from './browser'
 import { password, Server } from './server'
 import { usePages, useServer, watch } from './use'
 
@@ -164,6 +165,36 @@ describe('two browsers', () => {
     }
     await two.getByText('Your session has ended.').first().waitFor()
     expect(new URL(two.url()).pathname).toBe('/processes')
+  })
+})
+
+describe('whose session is ended by others', () => {
+  it('goes on with what they were writing, and is told of another role', async () => {
+    const { request } = (await at('/')).context()
+    const change = (data: object) =>
+      request.patch(`${server.url}/api/v1/users/otto`, { headers: { Origin: server.url }, data })
+    await server.addUser((await at('/')).context(), 'otto', 'admin')
+    const page = await at('/services?q=cron', 'otto')
+    const again = async () => {
+      await page.getByText('Your session has ended.').first().waitFor()
+      await page.getByLabel('Password').fill(password)
+      await page.getByRole('button', { name: 'Sign in' }).click()
+      await page.getByText('Live', { exact: true }).waitFor()
+    }
+    const field = page.getByLabel('Or a command')
+    await field.fill('make all')
+    await change({ password })
+    await again()
+    expect(await field.inputValue()).toBe('make all')
+    expect(await page.getByRole('searchbox').inputValue()).toBe('cron')
+    const told = page.getByRole('region', { name: 'Role' })
+    expect(await told.count()).toBe(0)
+    await change({ role: 'operator' })
+    await again()
+    await told.getByText('Your role was changed from Administrator to Operator').waitFor()
+    expect(await axe(page)).toEqual([])
+    await told.getByRole('button', { name: 'Close' }).click()
+    await told.waitFor({ state: 'detached' })
   })
 })
 

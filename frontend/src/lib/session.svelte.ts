@@ -20,9 +20,13 @@ export class Session {
   user = $state.raw<SessionReply | null>(null)
   /** Whose session ended that they did not end themselves; empty: nobody's did. */
   ended = $state('')
+  /** The role that the user had before their session ended, where it is another one now; empty: it is not. */
+  formerRole = $state<Role | ''>('')
   failure = $state.raw<ApiError | null>(null)
 
   #api: Api
+  /** Whose session ended, as they were then. */
+  #before: SessionReply | null = null
   #leaving = false
 
   constructor(api: Api) {
@@ -81,6 +85,9 @@ export class Session {
   }
 
   enter(user: SessionReply) {
+    const before = this.#before?.username === user.username ? this.#before.role : user.role
+    this.formerRole = before === user.role ? '' : before
+    this.#before = null
     this.user = user
     this.ended = ''
     this.state = user.mustEnrol ? 'enrolling' : 'in'
@@ -93,7 +100,8 @@ export class Session {
 
   leave(ended: boolean) {
     if (this.user === null) return
-    this.ended = ended && !this.#leaving ? this.user.username : ''
+    this.#before = ended && !this.#leaving ? this.user : null
+    this.ended = this.#before?.username ?? ''
     this.user = null
     this.state = 'out'
   }

@@ -50,6 +50,24 @@ describe('a session', () => {
     expect(session).toMatchObject({ state: 'out', user: null, ended: '' })
   })
 
+  it.each([
+    ['another role', 'ada', 'viewer', 'admin'],
+    ['the same role', 'ada', 'admin', ''],
+    ['another user', 'grace', 'viewer', ''],
+  ] as const)(
+    'that ended, and is followed by one of %s, tells the role that was',
+    async (_, username, role, was) => {
+      signedIn(reply('admin'))
+      await session.load()
+      session.leave(true)
+      session.enter({ ...reply(role), username })
+      expect(session.formerRole).toBe(was)
+      await session.logout()
+      session.enter(reply('operator'))
+      expect(session.formerRole).toBe('')
+    },
+  )
+
   it('that its user ends is not said to have ended by itself, whoever tells of it first', async () => {
     signedIn(reply('viewer'))
     await session.load()

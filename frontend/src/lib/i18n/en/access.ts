@@ -46,6 +46,8 @@ export const access = {
     currentNeeded: 'Your current password is needed.',
     changeEnds: 'All your other sessions end with the change.',
     changed: 'Your password is changed.',
+    recast: (from: string, to: string) =>
+      `Your role was changed from ${from} to ${to}; that ended your session.`,
     may: {
       viewer: 'sees everything but the arguments of commands',
       operator: 'also starts and stops services',

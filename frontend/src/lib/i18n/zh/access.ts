@@ -46,6 +46,7 @@ export const access: typeof en = {
     currentNeeded: '请输入当前密码。',
     changeEnds: '修改后，您的其他会话将全部结束。',
     changed: '密码已修改。',
+    recast: (from, to) => `您的角色已由${from}改为${to}，之前的会话因此结束。`,
     may: {
       viewer: '可查看全部信息，但看不到命令的参数',
       operator: '还可启动和停止服务',
