@@ -201,3 +201,29 @@ describe('a session that is kept in memory only', () => {
     expect(await axe(page)).toEqual([])
   })
 })
+
+describe('a search of the log for a day', () => {
+  it('is for that day here, which is one of those that are offered', async () => {
+    const asked = new Set<string | null>()
+    const answer: World['answer'] = (route, path) => {
+      if (path === '/operations') asked.add(new URL(route.request().url()).searchParams.get('q'))
+      return Promise.resolve(false)
+    }
+    const options = { ...wide, timezoneId: 'Asia/Shanghai' }
+    const { page } = await staged('/log', { answer }, options)
+    await page.getByRole('rowheader', { name: 'Signed in' }).first().waitFor()
+    await page.clock.setFixedTime('2026-03-14T17:00:00Z')
+    const field = page.getByRole('searchbox')
+    await field.pressSequentially('tim')
+    await page.getByRole('option', { name: 'time:' }).click()
+    await page.getByRole('option', { name: '2026-03-15 today' }).waitFor()
+    await page.getByRole('option', { name: '2026-03-14 yesterday' }).click()
+    expect(await field.inputValue()).toBe('time:2026-03-14 ')
+    const wanted = 'time>=2026-03-13T16:00:00Z time<2026-03-14T16:00:00Z'
+    await expect.poll(() => asked.has(wanted)).toBe(true)
+    expect(new URL(page.url()).searchParams.get('q')).toBe('time:2026-03-14')
+    await field.fill('')
+    await field.pressSequentially('actor:')
+    await page.getByRole('option', { name: 'actor:ada' }).waitFor()
+  })
+})

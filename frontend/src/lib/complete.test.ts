@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { complete } from './complete'
 import { queryFields } from './wire.gen'
 
@@ -46,5 +46,28 @@ describe('completing a query', () => {
   it('is about the word before the caret', () => {
     expect(complete('us nginx', 2, fields, values)).toMatchObject({ from: 0, to: 2 })
     expect(texts('us nginx', 2)).toEqual(['user:'])
+  })
+})
+
+describe('completing a time', () => {
+  beforeEach(() => {
+    vi.stubEnv('TZ', 'Asia/Shanghai')
+    vi.useFakeTimers({ now: Date.parse('2026-02-28T17:00:00Z') })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+    vi.unstubAllEnvs()
+  })
+
+  it('is about the last days here', () => {
+    expect(texts('starteda')).toEqual(['startedAt:'])
+    const { items } = complete('startedAt>=', 11, fields, values)
+    expect(items.slice(0, 3)).toEqual([
+      { text: 'startedAt>=2026-03-01', kind: 'today', whole: true },
+      { text: 'startedAt>=2026-02-28', kind: 'yesterday', whole: true },
+      { text: 'startedAt>=2026-02-27', kind: 'day', whole: true },
+    ])
+    expect(items).toHaveLength(7)
+    expect(texts('-startedAt:2026-03')).toEqual(['-startedAt:2026-03-01'])
   })
 })

@@ -1,6 +1,8 @@
+import { localDays } from './days'
 import { comparing, Entry, merged, Trend, trendLength } from './entry'
 import type { End, Order, SortValue } from './entry'
 import type { Live, Subject, Watching } from './live.svelte'
+import { queryFields } from './wire.gen'
 import type { DeltaMessage, EndedRow, ErrorBody, SnapshotMessage } from './wire.gen'
 
 /** What the figure of a row was at one moment, in milliseconds of Date.now(). */
@@ -18,6 +20,16 @@ export interface Query {
 /** A text as it stands in a query, whatever it holds. */
 export function quoted(text: string): string {
   return `"${text.replace(/["\\]/g, '\\$&')}"`
+}
+
+/** The values that a field has among rows, the most frequent first. */
+export function valuesOf(field: string, rows: readonly object[]): string[] {
+  const counts = new Map<string, number>()
+  for (const row of rows) {
+    const value = String((row as Record<string, unknown>)[field] ?? '')
+    counts.set(value, (counts.get(value) ?? 0) + 1)
+  }
+  return [...counts].sort(([, a], [, b]) => b - a).map(([value]) => value)
 }
 
 /** What a list needs to know of its rows. */
@@ -99,11 +111,12 @@ export class LiveList<Row> {
     this.#kind = kind
     this.#onrow = onrow
     this.#query = query
-    this.#watching = live.watch<Row>(this.#subject(query, false), {
+    this.#watching = live.watch<Row>(this.#subject(false), {
       snapshot: (message) => this.#replace(message),
       delta: (message) => this.#change(message),
       refused: (error) => {
-        this.refused = error
+        // The place is one in what was asked.
+        this.refused = this.#asked === this.#query.q ? error : { ...error, position: undefined }
         this.answered = this.#query.q
       },
     })
@@ -134,12 +147,10 @@ export class LiveList<Row> {
 
   /** The values that a field has among the rows, the most frequent first. */
   values(field: string): string[] {
-    const counts = new Map<string, number>()
-    for (const { row } of this.#sorted) {
-      const value = String((row as Record<string, unknown>)[field] ?? '')
-      counts.set(value, (counts.get(value) ?? 0) + 1)
-    }
-    return [...counts].sort(([, a], [, b]) => b - a).map(([value]) => value)
+    return valuesOf(
+      field,
+      this.#sorted.map(({ row }) => row as object),
+    )
   }
 
   /** Folds away what is below a row of a tree, or shows it again. */
@@ -159,7 +170,7 @@ export class LiveList<Row> {
     const partial = this.matched > this.#byKey.size
     if (sought || partial) {
       this.#anew = true
-      this.#watching.change(this.#subject(next, partial))
+      this.#watching.change(this.#subject(partial))
     }
     if (!sorted) return
     this.#sorted = this.#arranged(this.#sorted)
@@ -179,8 +190,14 @@ export class LiveList<Row> {
     this.#watching.close()
   }
 
-  #subject({ q, sort, order }: Query, ordered: boolean): Subject {
+  get #asked(): string {
+    return localDays(this.#query.q, queryFields[this.#kind.topic] ?? [])
+  }
+
+  #subject(ordered: boolean): Subject {
     const subject: Subject = { topic: this.#kind.topic }
+    const q = this.#asked
+    const { sort, order } = this.#query
     if (q !== '') subject.q = q
     return ordered && sort !== '' ? { ...subject, sort, order } : subject
   }

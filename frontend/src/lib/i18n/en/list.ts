@@ -11,6 +11,9 @@ export const list = {
       time: 'time',
       value: 'in the list',
       phrase: 'in messages',
+      today: 'today',
+      yesterday: 'yesterday',
+      day: 'that day',
     },
     help: {
       word: 'rows with this anywhere, in any letter case',

@@ -13,6 +13,9 @@ export const list: typeof en = {
       time: '时间',
       value: '列表中的值',
       phrase: '消息中的说法',
+      today: '今天',
+      yesterday: '昨天',
+      day: '当天',
     },
     help: {
       word: '任意位置包含此文字，不分大小写',
