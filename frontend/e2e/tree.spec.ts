@@ -91,6 +91,8 @@ describe('the processes as a tree', () => {
     const unit = rowOf(page, 'nginx.service').first()
     expect(await unit.getAttribute('aria-level')).toBe('2')
     await unit.getByText(/\d+ processes/).waitFor()
+    // A group is tagged with all that is in it, by its menu.
+    expect(await unit.getByRole('checkbox').count()).toBe(0)
     await unit.getByRole('button', { name: 'Unfold' }).click()
     await rowOf(page, 'worker-2').first().waitFor()
   })

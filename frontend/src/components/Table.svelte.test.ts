@@ -88,7 +88,7 @@ describe('the rows of a table', () => {
 
   it('show no tag that they do not have, whatever is clicked', async () => {
     const tagged = new Set<string>()
-    const show = table(['a', 'b'], { tagged, ontag: vi.fn() })
+    const show = table(['a', 'b'], { tagged, ontag: vi.fn(), tagLabel: (row: string) => row })
     const box = document.querySelector<HTMLInputElement>('tbody input')
     box?.click()
     await tick()
@@ -96,5 +96,12 @@ describe('the rows of a table', () => {
     expect(box?.checked).toBe(false)
     await show(['b', 'a'])
     expect(box?.checked).toBe(false)
+  })
+
+  it('have a box to be tagged by only where they can be', () => {
+    const tagLabel = (row: string) => (row === 'b' ? '' : `Tag ${row}`)
+    table(['a', 'b', 'c'], { tagged: new Set(), ontag: vi.fn(), tagLabel })
+    const boxes = [...document.querySelectorAll('tbody input')]
+    expect(boxes.map((box) => box.getAttribute('aria-label'))).toEqual(['Tag a', 'Tag c'])
   })
 })
