@@ -1,3 +1,10 @@
+/** Where a list is scrolled to: its first row in sight, and by how much that row is out of sight already. */
+export interface Place {
+  key: string
+  top: number
+  beyond: number
+}
+
 /** Where the browser is: real URLs, so that reload, Back and a shared link work. */
 class Router {
   #location = $state.raw(new URL('http://localhost/'))
@@ -8,9 +15,22 @@ class Router {
   /** Rises with every move to another page; not when only the query changes. */
   readonly visits = $derived(this.#visits)
 
+  /** Tells where the page's list is scrolled to; null at its top. The list that is there sets it. */
+  place: () => Place | null = () => null
+  /** By steps of the browser's history, where the list was when one left. */
+  #places = new Map<unknown, Place | null>()
+  #step: unknown = null
+  #last = Date.now()
+
+  /** Where the list was when one left the step of the history that one has come back to. */
+  get left(): Place | null {
+    return this.#places.get(this.#step) ?? null
+  }
+
   /** Starts following the browser's location; returns what stops it. */
   start(): () => void {
     this.#location = new URL(location.href)
+    this.#step = history.state
     const moved = () => this.#arrive(new URL(location.href))
     const clicked = (event: MouseEvent) => this.#follow(event)
     addEventListener('popstate', moved)
@@ -25,8 +45,8 @@ class Router {
   go(to: string, how: 'push' | 'replace' = 'push') {
     const next = new URL(to, this.#location)
     if (next.href === this.#location.href) return
-    if (how === 'push') history.pushState(null, '', next)
-    else history.replaceState(null, '', next)
+    if (how === 'push') history.pushState(++this.#last, '', next)
+    else history.replaceState(history.state, '', next)
     this.#arrive(next)
   }
 
@@ -50,6 +70,8 @@ class Router {
 
   #arrive(next: URL) {
     const moved = next.pathname !== this.#location.pathname
+    if (moved) this.#places.set(this.#step, this.place())
+    this.#step = history.state
     this.#location = next
     if (moved) this.#visits++
   }
