@@ -113,6 +113,22 @@ describe('a service', () => {
     await row(page, 'acts-base.service').getByText('active (running)').waitFor()
   })
 
+  it('and neither are several, of which one does', async () => {
+    const page = await as('operator', '/services?q=acts-')
+    await page.getByRole('checkbox', { name: 'Tag acts-base.service' }).check()
+    await page.getByRole('checkbox', { name: 'Tag acts-sleep.service' }).check()
+    const bar = page.getByRole('group', { name: '2 tagged' })
+    await bar.getByRole('button', { name: 'Stop' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Stop: 2 targets' })
+    await dialog.getByText('These stop with it:').waitFor()
+    await dialog.getByText('acts-top.service', { exact: true }).waitFor()
+    expect(await axe(page)).toEqual([])
+    await dialog.getByRole('button', { name: 'Cancel' }).click()
+    await bar.getByRole('button', { name: 'Start' }).click()
+    await page.getByRole('dialog').waitFor()
+    expect(await page.getByText('These stop with it:').count()).toBe(0)
+  })
+
   it('that the host stands on is stopped only by its name', async () => {
     const page = await as('operator', '/services?q=dbus.service')
     await choose(page, 'dbus.service', 'Stop')
@@ -150,6 +166,12 @@ describe('a service', () => {
     const before = await lines.last().innerText()
     await expect.poll(() => lines.last().innerText(), { timeout: 10_000 }).not.toBe(before)
     expect(await axe(page)).toEqual([])
+    // What it says does not close the menu that one reads.
+    await page.getByRole('button', { name: 'Actions: acts-chatty.service' }).click()
+    const said = await lines.last().innerText()
+    await expect.poll(() => lines.last().innerText(), { timeout: 10_000 }).not.toBe(said)
+    await page.getByRole('menu', { name: 'Actions: acts-chatty.service' }).waitFor()
+    await page.keyboard.press('Escape')
     await journal.getByRole('button', { name: 'Pause' }).click()
     await journal.getByRole('button', { name: /Go on \([1-9]/ }).waitFor()
     await journal.getByRole('button', { name: /Go on/ }).click()

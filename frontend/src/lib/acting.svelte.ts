@@ -84,10 +84,9 @@ export class Acting {
 
   /** Acts on the service of that exact name, which may have its manager before it. */
   async service(name: string, action: ServiceAction) {
-    const disrupts = action === 'stop' || action === 'restart' || action === 'disable'
     const act: Act = { logType: `service.${action}`, target: bare(name), what: bare(name) }
     let confirm: string | undefined
-    if (disrupts) {
+    if (disrupts(action)) {
       const costs = await this.#tried(act, () => this.#stakes(name, action))
       if (!costs) return
       const { service, stakes } = costs
@@ -145,6 +144,30 @@ export class Acting {
       const begun = await this.#do(act, path, { action })
       void this.#succeeded(begun, () => done(service))
     }
+  }
+
+  /** What an act on several services costs together beside them; null where it costs nothing, as far as can be known. */
+  async costsOf(services: readonly Service[], action: ServiceAction): Promise<Stakes | null> {
+    if (!disrupts(action)) return null
+    const own = new Set(services.map(({ name }) => name))
+    const asked = services.map(({ manager, name }) => this.#stakes(`${manager}:${name}`, action))
+    const known = (await Promise.allSettled(asked))
+      .filter((result) => result.status === 'fulfilled')
+      .map(({ value }) => value.stakes)
+    const beside = (units: readonly string[]) =>
+      [...new Set(units)].filter((unit) => !own.has(unit))
+    const peers = new Map<string, number>()
+    for (const { address, connections } of known.flatMap(({ connected }) => connected))
+      peers.set(address, (peers.get(address) ?? 0) + connections)
+    const stakes = {
+      stops: beside(known.flatMap(({ stops }) => stops)),
+      triggers: beside(known.flatMap(({ triggers }) => triggers)),
+      connected: [...peers].map(([address, connections]) => ({ address, connections })),
+      carriesSession: known.some(({ carriesSession }) => carriesSession),
+      // The server refuses those: each wants its name typed, for it alone.
+      guarded: '',
+    }
+    return isStake(stakes) ? stakes : null
   }
 
   /** Runs a command; resolves to the id of its record, or null where it did not begin. */
@@ -296,6 +319,10 @@ export function repeatable({
   }
   const whole = new TextEncoder().encode(target).length < wholeTarget
   return logType === 'command.run' && whole ? { kind: 'command' } : null
+}
+
+function disrupts(action: ServiceAction): boolean {
+  return action === 'stop' || action === 'restart' || action === 'disable'
 }
 
 function runs({ activeState }: Service): boolean {

@@ -172,6 +172,23 @@ describe('an act on a service', () => {
     expect(acting.question).toBeNull()
   })
 
+  it('together with others costs what they do not name themselves', async () => {
+    const both = [service('web.service'), service('app.service')]
+    expect(await acting.costsOf(both, 'stop')).toBeNull()
+    detail = {
+      stopsToo: ['app.service', 'db.service'],
+      connected: [{ address: '10.0.0.9', connections: 2 }],
+    }
+    expect(await acting.costsOf(both, 'stop')).toEqual({
+      stops: ['db.service'],
+      triggers: [],
+      connected: [{ address: '10.0.0.9', connections: 4 }],
+      carriesSession: false,
+      guarded: '',
+    })
+    expect(await acting.costsOf(both, 'start')).toBeNull()
+  })
+
   it('that is refused is told, by what was asked for', async () => {
     refusal = new ApiError('not_found', 'there is no service "web"')
     await acting.service('systemd:web', 'start')
