@@ -50,7 +50,8 @@ export type Question =
   | { kind: 'signal'; signal: Signal; process: Process; service: Service | null }
   | { kind: 'command'; command: string }
 
-type Answer = 'yes' | 'no' | 'stop service'
+/** How long a command may take, in seconds, is agreed to with it. */
+type Answer = 'yes' | 'no' | 'stop service' | { timeout: number }
 
 /** What is asked of the server: as its record will have it, and in words. */
 interface Act {
@@ -204,7 +205,9 @@ export class Acting {
     }
     if (known?.kind === 'command') {
       const command = operation.target
-      if ((await this.#ask({ kind: 'command', command })) === 'yes') await this.command(command)
+      // Its record does not tell how long it was given.
+      const answer = await this.#ask({ kind: 'command', command })
+      if (typeof answer === 'object') await this.command(command, answer.timeout)
     }
   }
 

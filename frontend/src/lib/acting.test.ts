@@ -311,13 +311,13 @@ describe('what a record tells of', () => {
     expect(sent).toEqual([['/processes/100/signals', { signal: 'TERM', startTime: 5 }]])
   })
 
-  it('is run again when one has seen what it is', async () => {
+  it('is run again when one has seen what it is, for as long as one says', async () => {
     const done = acting.again(record({ logType: 'command.run', target: 'rm -r /tmp/x' }))
     await question()
     expect(acting.question).toEqual({ kind: 'command', command: 'rm -r /tmp/x' })
-    acting.answer('yes')
+    acting.answer({ timeout: 600 })
     await done
-    expect(sent).toEqual([['/commands', { command: 'rm -r /tmp/x', timeout: 60 }]])
+    expect(sent).toEqual([['/commands', { command: 'rm -r /tmp/x', timeout: 600 }]])
   })
 
   it.each<[string, Partial<Operation>]>([
