@@ -10,6 +10,8 @@ const pages = await usePages()
 const at = (path: string, as = 'ada') => watch(pages, server, path, { as })
 
 const news = (page: Page) => page.getByRole('region', { name: 'News' })
+/** How many records the page's title says that nobody has looked at. */
+const unseen = async (page: Page) => Number(/^\((\d+)/.exec(await page.title())?.[1] ?? 0)
 const log = (page: Page) => page.getByRole('navigation').getByRole('link', { name: /^Log/ })
 
 describe('users', () => {
@@ -252,11 +254,15 @@ describe('a viewer', () => {
 
   it('changes the own password and stays signed in', async () => {
     const page = await at('/account', 'edith')
+    const before = await unseen(page)
     await page.getByLabel('Current password').fill('wrong')
     await page.getByLabel('New password').fill('a new good password')
     await page.getByLabel('The same again').fill('a new good password')
     await page.getByRole('button', { name: 'Change password' }).click()
     await page.getByText('the current password is wrong').waitFor()
+    // It is told there, and in the log, which the badge counts.
+    await expect.poll(() => unseen(page)).toBe(before + 1)
+    expect(await news(page).getByText('Sign-in refused').count()).toBe(0)
     await page.getByLabel('Current password').fill(password)
     await page.getByRole('button', { name: 'Change password' }).click()
     await page.getByText('Your password is changed.').first().waitFor()

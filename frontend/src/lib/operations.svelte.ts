@@ -127,6 +127,8 @@ export class Operations {
     // What is seen from the start, as a sign-in is, is no news. What others do on the host is theirs: the badge counts it.
     if (operation.logStatus !== 'new') return
     if (onHost.test(operation.logType) && operation.actor !== this.#me) return
+    // A wrong password or code of one's own: the form that asked for it tells.
+    if (operation.logType === 'session.denied' && operation.actor === this.#me) return
     this.news.tell(operation)
   }
 

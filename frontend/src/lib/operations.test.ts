@@ -184,6 +184,16 @@ describe('news', () => {
     expect(operations.log).toEqual([])
   })
 
+  it('is not that one gave a wrong password oneself, which the form that asked for it tells', async () => {
+    await operations.welcome('ada', 0)
+    const denied = { logType: 'session.denied', target: 'ada', retStatus: 'failed' } as const
+    operations.arrived(record(10, { ...denied, actor: 'ada' }), 1)
+    expect(operations.news.notices).toEqual([])
+    operations.arrived(record(11, { ...denied, actor: '' }), 2)
+    expect(operations.news.notices).toMatchObject([{ operation: { id: '11' } }])
+    expect(operations.unseen).toBe(2)
+  })
+
   it('is not that one chose not to give the password', () => {
     operations.refused('Remove grace', new ApiError('reauthenticate'))
     expect(operations.news.notices).toEqual([])
