@@ -1,5 +1,5 @@
 import type { BrowserContextOptions, Page } from 'playwright-core'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { axe, phone } from './browser'
 import * as use from './use'
 import { iso, operation } from './world'
@@ -8,6 +8,7 @@ import type { World } from './world'
 // How a page looks in states that one seldom sees.
 
 const pages = await use.usePages()
+afterEach(() => pages.leave())
 
 const staged = (path: string, part?: Partial<World>, options?: BrowserContextOptions) =>
   use.staged(pages, path, part, options)
@@ -150,6 +151,23 @@ it.each([
   await page.getByRole('log').getByText('web.service').waitFor({ state: 'attached' })
   fail()
   await failed.waitFor({ state: 'detached' })
+})
+
+describe.each([
+  ['a desk, in light', { colorScheme: 'light' }],
+  ['a phone, in the dark', { ...phone, colorScheme: 'dark' }],
+] as const)('on %s', (_, options) => {
+  it('a graph without a history says so, until it has a line to draw', async () => {
+    const { page, stage } = await staged('/', { points: [] }, options)
+    const graph = page.getByRole('figure', { name: 'CPU', exact: true })
+    const said = graph.getByText('No history yet: the line begins now.')
+    await said.waitFor()
+    expect(await axe(page)).toEqual([])
+    const { summary } = stage.world
+    stage.summary({ ...summary, time: new Date(Date.parse(summary.time) + 1000).toISOString() })
+    await said.waitFor({ state: 'detached' })
+    await graph.locator('canvas').waitFor()
+  })
 })
 
 describe('on a phone', () => {

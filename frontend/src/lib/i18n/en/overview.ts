@@ -3,7 +3,8 @@ export const overview = {
     up: (age: string) => `up ${age}`,
     failedServices: (n: number) => (n === 1 ? '1 failed service' : `${n} failed services`),
     nothing: 'None.',
-    cores: (n: number) => (n === 1 ? '1 core' : `${n} cores`),
+    begins: 'No history yet: the line begins now.',
+    cores: (n: number) => (n === 0 ? 'Cores' : n === 1 ? '1 core' : `${n} cores`),
     busiest: (core: number, share: string) => `busiest ${core}: ${share}`,
     tasks: {
       title: 'Tasks',

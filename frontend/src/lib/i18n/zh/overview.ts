@@ -5,7 +5,8 @@ export const overview: typeof en = {
     up: (age) => `已运行 ${age}`,
     failedServices: (n: number) => `${n} 个服务已失败`,
     nothing: '无。',
-    cores: (n) => `${n} 个核心`,
+    begins: '尚无历史数据，曲线从现在开始。',
+    cores: (n) => (n === 0 ? '核心' : `${n} 个核心`),
     busiest: (core, share) => `最忙 ${core}：${share}`,
     tasks: {
       title: '任务',
