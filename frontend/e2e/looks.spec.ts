@@ -125,7 +125,7 @@ describe.each([
   it.each(places)('axe finds nothing on %s, and nothing overflows', async (path) => {
     await page.goto(server.url + path)
     await page.getByRole('heading', { level: 1 }).waitFor()
-    await page.getByText('Loading …').waitFor({ state: 'detached' })
+    await expect.poll(() => page.getByText('Loading …').count()).toBe(0)
     expect(await axe(page)).toEqual([])
     const { inner, outer } = await page.evaluate(() => ({
       inner: document.documentElement.scrollWidth,

@@ -168,6 +168,27 @@ describe.each([
     await said.waitFor({ state: 'detached' })
     await graph.locator('canvas').waitFor()
   })
+
+  it('the second factor says that it waits, and is where it was then', async () => {
+    let answer = () => {}
+    const answered = new Promise<void>((resolve) => (answer = resolve))
+    const late: World['answer'] = async (_, path) => {
+      if (path === '/second-factor') await answered
+      return false
+    }
+    const { page } = await staged('/account', { answer: late }, options)
+    const below = page.getByRole('heading', { name: 'Change password' })
+    const waiting = page.getByText('Loading …')
+    // The sessions are there by then.
+    await page.getByText('203.0.113.7').waitFor()
+    expect(await waiting.count()).toBe(1)
+    expect(await axe(page)).toEqual([])
+    const before = await below.boundingBox()
+    answer()
+    await page.getByRole('button', { name: 'Set up' }).waitFor()
+    expect(await waiting.count()).toBe(0)
+    expect(await below.boundingBox()).toEqual(before)
+  })
 })
 
 describe('on a phone', () => {

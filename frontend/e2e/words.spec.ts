@@ -102,7 +102,7 @@ describe('a page', () => {
       },
     })
     await page.getByText('Cannot read the sessions.').waitFor()
-    expect(await page.getByText('Loading …').count()).toBe(0)
+    await expect.poll(() => page.getByText('Loading …').count()).toBe(0)
     expect(await axe(page)).toEqual([])
     away = false
     await page.getByRole('button', { name: 'Try again' }).click()

@@ -45,7 +45,7 @@ describe.each(Object.entries(browsers))('with %s', (_, pages) => {
   it.each(['/', '/host', '/users', '/account'])('nothing of %s is out of sight', async (path) => {
     const { page } = await staged(pages, path, {}, { viewport: { width: 1400, height: 900 } })
     await page.getByRole('heading', { level: 1 }).waitFor()
-    await page.getByText('Loading …').waitFor({ state: 'detached' })
+    await expect.poll(() => page.getByText('Loading …').count()).toBe(0)
     const { inner, outer } = await page.evaluate(() => ({
       inner: document.documentElement.scrollWidth,
       outer: innerWidth,
@@ -71,7 +71,7 @@ it.each(['/', '/processes?view=tree', '/services', '/log', '/users'])(
     const heights = async (pages: typeof usual, width: number) => {
       const { page } = await staged(pages, path, {}, { viewport: { width, height: 2400 } })
       await page.getByRole('heading', { level: 1 }).waitFor()
-      await page.getByText('Loading …').waitFor({ state: 'detached' })
+      await expect.poll(() => page.getByText('Loading …').count()).toBe(0)
       const icons = page.locator(':is(a, button, search, th) svg')
       await icons.first().waitFor()
       return icons.evaluateAll((all) =>
