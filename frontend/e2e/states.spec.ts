@@ -189,6 +189,37 @@ describe.each([
     expect(await waiting.count()).toBe(0)
     expect(await below.boundingBox()).toEqual(before)
   })
+
+  it('several toasts can be closed at once', async () => {
+    const { page, stage } = await staged('/services', {}, options)
+    await page.getByText('Live', { exact: true }).waitFor()
+    const fail = (id: number) =>
+      stage.tell(
+        operation(id, {
+          logType: 'service.start',
+          target: `worker-${id}.service`,
+          retStatus: 'failed',
+          logStatus: 'new',
+        }),
+        3,
+      )
+    const news = page.getByRole('region', { name: 'News' })
+    const all = news.getByRole('button', { name: 'Close all' })
+    fail(50)
+    await news.getByText('worker-50').waitFor()
+    expect(await all.count()).toBe(0)
+    fail(51)
+    await all.waitFor()
+    expect(await axe(page)).toEqual([])
+    await all.click()
+    expect(await news.getByRole('listitem').count()).toBe(0)
+    expect(await all.count()).toBe(0)
+    fail(52)
+    fail(53)
+    await all.waitFor()
+    await page.keyboard.press('x')
+    expect(await news.getByRole('listitem').count()).toBe(0)
+  })
 })
 
 describe('on a phone', () => {

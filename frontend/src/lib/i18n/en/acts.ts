@@ -60,6 +60,7 @@ export const acts = {
     label: 'News',
     heard: 'What was told lately',
     record: 'Open record',
+    closeAll: 'Close all',
     asked: 'asked',
     unheard: 'No connection: how it ends is told when it is back.',
     unsure: 'Whether it began is not known. The log will tell when the connection is back.',

@@ -58,6 +58,7 @@ export const common = {
     tag: 'Tag the row',
     freeze: 'Freeze the list, or let it go on',
     views: 'Another view of the list',
+    news: 'Close all news',
   },
   /** The parts of a sample that can fail on their own. */
   parts: {

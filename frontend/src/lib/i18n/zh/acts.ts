@@ -61,6 +61,7 @@ export const acts: typeof en = {
     label: '通知',
     heard: '最近的通知',
     record: '查看记录',
+    closeAll: '全部关闭',
     asked: '已提交',
     unheard: '连接已断开，恢复后将告知结果。',
     unsure: '无法确定操作是否已开始，连接恢复后请查看日志。',

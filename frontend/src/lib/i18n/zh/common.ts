@@ -56,6 +56,7 @@ export const common: typeof en = {
     tag: '标记所在行',
     freeze: '冻结列表或解除冻结',
     views: '切换列表视图',
+    news: '关闭所有通知',
   },
   parts: {
     summary: '摘要',
