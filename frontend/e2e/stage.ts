@@ -5,6 +5,7 @@ import type {
   ActivityReply,
   ClientMessage,
   EndedRow,
+  ErrorBody,
   Operation,
   SummaryReply,
   Watch,
@@ -40,6 +41,8 @@ export class Stage {
   up = true
   /** Which build of the app it says that it serves. */
   build = 'b1'
+  /** Why a watch of a topic is refused. */
+  readonly refused: Partial<Record<Watch['topic'], ErrorBody>> = {}
   /** When false, HTTP answers and WebSockets do not open. */
   passing = true
 
@@ -138,6 +141,11 @@ export class Stage {
   #asked({ watch, unwatch }: ClientMessage, to: Sender) {
     if (unwatch) this.watches.delete(unwatch.id)
     if (!watch) return
+    const error = this.refused[watch.topic]
+    if (error) {
+      to.send({ type: 'error', id: watch.id, error })
+      return
+    }
     const bad = watch.q?.indexOf('!') ?? -1
     if (bad >= 0) {
       to.send({

@@ -2,7 +2,8 @@ import type { BrowserContextOptions, Page } from 'playwright-core'
 import { afterEach, describe, expect, it } from 'vitest'
 import { axe, phone } from './browser'
 import * as use from './use'
-import { iso, operation } from './world'
+import type { ServiceReply } from '../src/lib/wire.gen'
+import { iso, operation, service } from './world'
 import type { World } from './world'
 
 // How a page looks in states that one seldom sees.
@@ -98,6 +99,82 @@ describe.each([
     expect(await axe(page)).toEqual([])
     // Not by words alone.
     expect(await said.locator('..').locator('svg').count()).toBe(1)
+  })
+
+  it.each<[string, World['answer']]>([
+    ['/users', refuse('/users', 403, 'forbidden')],
+    ['/processes?open=77777', refuse('/processes/77777', 404, 'not_found')],
+    ['/services?open=no.service', refuse('/services/no.service', 404, 'not_found')],
+    ['/log?open=999', refuse('/operations/999', 404, 'not_found')],
+  ])('is not said to have failed where there is nothing to try again: %s', async (path, answer) => {
+    const { page } = await staged(path, { answer }, options)
+    const said = page.getByText('Cannot read it.')
+    await said.waitFor()
+    expect(await page.getByRole('button', { name: 'Try again' }).count()).toBe(0)
+    expect(await said.locator('..').locator('svg').count()).toBe(1)
+    expect(await axe(page)).toEqual([])
+  })
+
+  it('says whether an output is not kept or could not be read', async () => {
+    const record = operation(60, { logType: 'command.run', target: 'make all' })
+    let answer = { status: 503, code: 'unavailable', message: 'cannot read the output' }
+    const { page } = await staged(
+      '/log?open=60',
+      {
+        operations: [record],
+        answer: async (route, path) => {
+          if (path !== '/operations/60/output') return false
+          const { status, ...error } = answer
+          await route.fulfill({ status, json: { error } })
+          return true
+        },
+      },
+      options,
+    )
+    const output = page.getByRole('region', { name: 'Output' })
+    const failed = output.getByRole('alert')
+    await failed.getByText('Cannot read the output.').waitFor()
+    expect(await axe(page)).toEqual([])
+    answer = { status: 404, code: 'not_found', message: 'the output of operation "60" is not kept' }
+    await failed.getByRole('button', { name: 'Try again' }).click()
+    await output.getByText('The output of operation "60" is not kept.').waitFor()
+    expect(await output.getByRole('alert').count()).toBe(0)
+    expect(await axe(page)).toEqual([])
+  })
+
+  it('says whether a journal is empty or could not be read', async () => {
+    const detail = {
+      service: service(0),
+      dependencies: {},
+      stopsToo: [],
+      guarded: '',
+      lastLines: [],
+      connected: [],
+      carriesSession: false,
+      errors: {},
+    } satisfies ServiceReply
+    const { page, stage } = await staged(
+      '/services?q=nginx.service',
+      {
+        answer: async (route, path) => {
+          if (!path.startsWith('/services/')) return false
+          await route.fulfill({ json: detail })
+          return true
+        },
+      },
+      options,
+    )
+    const journal = page.getByRole('region', { name: 'Journal' })
+    const icon = (text: string) => journal.getByText(text).locator('..').locator('svg path')
+    const shape = (text: string) => icon(text).first().getAttribute('d')
+    const opener = page.getByRole('link', { name: 'nginx.service', exact: true })
+    await opener.click()
+    const empty = await shape('Nothing in the journal.')
+    await page.getByRole('button', { name: 'Close' }).click()
+    stage.refused.journal = { code: 'unavailable', message: 'cannot read the journal' }
+    await opener.click()
+    expect(await shape('Cannot read the journal.')).not.toBe(empty)
+    expect(await axe(page)).toEqual([])
   })
 
   it('says that it waits', async () => {
