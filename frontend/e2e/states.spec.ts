@@ -2,8 +2,8 @@ import type { BrowserContextOptions, Page } from 'playwright-core'
 import { afterEach, describe, expect, it } from 'vitest'
 import { axe, phone } from './browser'
 import * as use from './use'
-import type { ServiceReply } from '../src/lib/wire.gen'
-import { iso, operation, service } from './world'
+import type { ProcessDetail, ServiceReply } from '../src/lib/wire.gen'
+import { iso, operation, process as row, service } from './world'
 import type { World } from './world'
 
 // How a page looks in states that one seldom sees.
@@ -230,6 +230,27 @@ it.each([
   await failed.waitFor({ state: 'detached' })
 })
 
+/** A process that is known in depth. */
+const known: World['answer'] = async (route, path) => {
+  if (path !== '/processes/235') return false
+  const detail = {
+    process: row(5),
+    cwd: '/opt/app',
+    exe: '/usr/bin/python3.11',
+    cgroup: '/system.slice/app.service',
+    limits: [],
+    descriptors: null,
+    memory: null,
+    io: null,
+    status: null,
+    sockets: [],
+    children: [],
+    errors: {},
+  } satisfies ProcessDetail
+  await route.fulfill({ json: detail })
+  return true
+}
+
 describe.each([
   ['a desk, in light', { colorScheme: 'light' }],
   ['a phone, in the dark', { ...phone, colorScheme: 'dark' }],
@@ -265,6 +286,18 @@ describe.each([
     await page.getByRole('button', { name: 'Set up' }).waitFor()
     expect(await waiting.count()).toBe(0)
     expect(await below.boundingBox()).toEqual(before)
+  })
+
+  it('where there is no connection, a panel says no more of it than the page', async () => {
+    const { page, stage } = await staged('/processes?open=235:165', { answer: known }, options)
+    const panel = page.getByRole('complementary', { name: 'Process' })
+    await panel.getByText('Program file').waitFor()
+    const asked = page.waitForEvent('requestfailed', (r) => r.url().includes('/processes/235'))
+    await stage.down()
+    await page.getByText(/What you see is/).waitFor()
+    await asked
+    expect(await panel.getByText('The server does not answer.').count()).toBe(0)
+    expect(await axe(page)).toEqual([])
   })
 
   it('several toasts can be closed at once', async () => {
