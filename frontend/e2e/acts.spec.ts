@@ -238,7 +238,7 @@ describe('a process', () => {
     await process.getByRole('button', { name: 'KILL' }).click()
     const dialog = page.getByRole('dialog', { name: 'Send SIGKILL' })
     await dialog.getByRole('button', { name: 'Send SIGKILL' }).click()
-    await process.getByText('This process has ended.').waitFor()
+    await process.getByText(/^This process has ended/).waitFor()
     await process.getByText('Program file').waitFor()
     expect(await process.getByRole('button', { name: 'KILL' }).count()).toBe(0)
   })

@@ -300,6 +300,17 @@ describe.each([
     expect(await axe(page)).toEqual([])
   })
 
+  it('what has ended cannot be tagged in the list of what has', async () => {
+    const { page, stage } = await staged('/processes?view=ended', {}, options)
+    await page.getByText('Live', { exact: true }).waitFor()
+    const key = `${row(5).pid}:${row(5).startTime}`
+    stage.push('processes', [], [key], [{ key, exitCode: 3, signal: null }])
+    await page.getByText('exit status 3').waitFor()
+    expect(await page.getByRole('checkbox').count()).toBe(0)
+    await page.getByRole('link', { name: 'List', exact: true }).click()
+    await page.getByRole('checkbox').first().waitFor()
+  })
+
   it('several toasts can be closed at once', async () => {
     const { page, stage } = await staged('/services', {}, options)
     await page.getByText('Live', { exact: true }).waitFor()

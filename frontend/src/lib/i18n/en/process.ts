@@ -3,6 +3,7 @@ export const process = {
     title: 'Process',
     signals: 'Signals',
     ended: 'This process has ended.',
+    endedBy: (how: string) => `This process has ended: ${how}.`,
     exe: 'Program file',
     cwd: 'Working directory',
     realUser: (user: string) => `really ${user}`,

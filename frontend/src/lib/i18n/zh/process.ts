@@ -5,6 +5,7 @@ export const process: typeof en = {
     title: '进程',
     signals: '信号',
     ended: '此进程已结束。',
+    endedBy: (how) => `此进程已结束：${how}。`,
     exe: '程序文件',
     cwd: '工作目录',
     realUser: (user) => `实际用户 ${user}`,
