@@ -251,6 +251,21 @@ const known: World['answer'] = async (route, path) => {
   return true
 }
 
+it('on a small screen, what a command takes stands in one line', async () => {
+  const viewport = { width: 1024, height: 768 }
+  const { page } = await staged('/services', {}, { viewport })
+  const form = page.getByRole('form', { name: 'Act on a service' })
+  const middle = async (name: RegExp | string) => {
+    const part = form.getByRole('button', { name }).or(form.getByLabel(name, { exact: true }))
+    const box = await part.boundingBox()
+    return Math.round((box?.y ?? 0) + (box?.height ?? 0) / 2)
+  }
+  expect(await middle('Do it')).toBe(await middle('Service'))
+  await form.getByLabel('Or a command').fill('uptime')
+  await form.getByLabel('Seconds at most').waitFor()
+  expect(await middle('Run')).toBe(await middle('Or a command'))
+})
+
 describe.each([
   ['a desk, in light', { colorScheme: 'light' }],
   ['a phone, in the dark', { ...phone, colorScheme: 'dark' }],
