@@ -204,6 +204,21 @@ describe('states', () => {
     },
   )
 
+  it.each([1024, 1920])(
+    'graphs fill their last line where there is no pressure to tell of, at %i px',
+    async (width) => {
+      const { summary } = world()
+      const part = { summary: { ...summary, pressure: null } }
+      const { page } = await staged('/', part, { viewport: { width, height: 1080 } })
+      const end = async (name: string) => {
+        const box = await page.getByRole('figure', { name, exact: true }).boundingBox()
+        return (box?.x ?? 0) + (box?.width ?? 0)
+      }
+      await page.getByRole('figure', { name: 'Disks', exact: true }).waitFor()
+      expect(await end('Disks')).toBe(await end('Memory'))
+    },
+  )
+
   it('a longer figure of the overview moves nothing', async () => {
     const { page, stage } = await staged('/', {}, phone)
     const below = page.getByRole('region', { name: 'Memory' })
