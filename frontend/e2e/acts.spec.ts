@@ -124,7 +124,7 @@ describe('a service', () => {
     await dialog.getByText('acts-top.service', { exact: true }).waitFor()
     expect(await axe(page)).toEqual([])
     await dialog.getByRole('button', { name: 'Cancel' }).click()
-    await bar.getByRole('button', { name: 'Start' }).click()
+    await bar.getByRole('button', { name: 'Start', exact: true }).click()
     await page.getByRole('dialog').waitFor()
     expect(await page.getByText('These stop with it:').count()).toBe(0)
   })
