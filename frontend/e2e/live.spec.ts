@@ -305,10 +305,7 @@ describe('a server that goes away', () => {
     const { code, seconds } = await server.end('SIGTERM')
     expect(code).toBe(0)
     expect(seconds).toBeLessThan(5)
-    await page
-      .getByText(/The server is stopping|The server does not answer/)
-      .first()
-      .waitFor()
+    await page.getByText('The server was stopped, or restarts.').first().waitFor()
     await server.run()
     await page.getByText('Live', { exact: true }).waitFor({ timeout: 30_000 })
   })

@@ -284,8 +284,11 @@ export class Live {
     if (probe === 'signed out') {
       this.stop()
       this.#events.ended()
-    } else {
-      this.lost = probe === 'answers' ? 'blocked' : 'unreachable'
+    } else if (probe === 'answers') {
+      this.lost = 'blocked'
+    } else if (this.lost !== 'stopped') {
+      // That it said so before tells more than that it does not answer.
+      this.lost = 'unreachable'
     }
   }
 

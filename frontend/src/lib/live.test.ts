@@ -285,6 +285,21 @@ describe('a lost connection', () => {
     expect(live).toMatchObject({ state: 'waiting', lost: reason })
   })
 
+  it('by a server that said so is stopped for as long as nothing answers', async () => {
+    connect()
+    socket().onclose?.({ code: 1001 })
+    probe = 'unreachable'
+    await vi.advanceTimersByTimeAsync(live.retryAt - Date.now())
+    socket().onclose?.({ code: 1006 })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(live).toMatchObject({ state: 'waiting', lost: 'stopped' })
+    probe = 'answers'
+    await vi.advanceTimersByTimeAsync(live.retryAt - Date.now())
+    socket().onclose?.({ code: 1006 })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(live.lost).toBe('blocked')
+  })
+
   it('that never opens nor closes is given up', async () => {
     live.start()
     await vi.advanceTimersByTimeAsync(10_000)

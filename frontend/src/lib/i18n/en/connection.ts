@@ -5,7 +5,7 @@ export const connection = {
     lost: 'No connection',
     reasons: {
       broken: 'The connection to the server was lost.',
-      stopped: 'The server is stopping or restarting.',
+      stopped: 'The server was stopped, or restarts.',
       slow: 'This browser could not keep up and starts again.',
       unreachable: 'The server does not answer.',
       blocked:

@@ -7,7 +7,7 @@ export const connection: typeof en = {
     lost: '连接已断开',
     reasons: {
       broken: '与服务器的连接已中断。',
-      stopped: '服务器正在停止或重启。',
+      stopped: '服务器已停止，或正在重启。',
       slow: '浏览器来不及接收数据，正在重新开始。',
       unreachable: '服务器没有响应。',
       blocked: '服务器有响应，但实时连接无法建立，可能是中间的代理未转发 WebSocket。',
