@@ -168,7 +168,9 @@ export class Stage {
     }
     const all = this.#rows(watch.topic)
     const q = watch.q?.toLowerCase() ?? ''
-    const rows = q === '' ? all : all.filter((row) => JSON.stringify(row).toLowerCase().includes(q))
+    // A panel asks for its one process.
+    const sought = q.startsWith('pid:') ? `"pid":${q.slice(4)},` : q
+    const rows = all.filter((row) => JSON.stringify(row).toLowerCase().includes(sought))
     to.send({
       type: 'snapshot',
       view,
