@@ -22,7 +22,7 @@ const wireFile = "../frontend/src/lib/wire.gen.ts"
 func TestWireTypesAreInStep(t *testing.T) {
 	g := generator{seen: map[reflect.Type]bool{}}
 	for _, v := range []any{
-		ErrorReply{}, SessionReply{}, EntryReply{}, SecondFactorReply{}, EnrolmentReply{}, RecoveryCodesReply{}, SessionsReply{}, UsersReply{}, collector.Host{}, collector.Summary{}, SummaryReply{}, HistoryReply{},
+		ErrorReply{}, SessionReply{}, EntryReply{}, SecondFactorReply{}, EnrolmentReply{}, RecoveryCodesReply{}, SessionsReply{}, UsersReply{}, collector.Host{}, SummaryReply{}, HistoryReply{},
 		ProcessesReply{}, collector.ProcessDetail{}, SocketsReply{}, ServicesReply{}, ServiceReply{}, JournalReply{}, OutputReply{}, OperationsReply{}, ActivityReply{}, OperationReply{}, UnseenReply{},
 		HelloMessage{}, WatchingMessage{}, ErrorMessage{}, SnapshotMessage[row]{}, DeltaMessage[row]{}, SummaryMessage{},
 		OperationMessage{}, UnseenMessage{}, JournalMessage{}, OutputMessage{}, ClientMessage{},

@@ -62,6 +62,8 @@ interface Act {
 
 /** Seconds that a command may take when nobody says otherwise. */
 export const usualTimeout = 60
+/** What a field for it takes. */
+export const timeoutBounds = { min: 1, max: 3600, required: true }
 
 /**
  * Does what its user asks for on the host. It asks back where something would be lost, and hands what began, or why it did
@@ -172,7 +174,7 @@ export class Acting {
   }
 
   /** Runs a command; resolves to the id of its record, or null where it did not begin. */
-  async command(command: string, timeout = usualTimeout): Promise<string | null> {
+  async command(command: string, timeout: number): Promise<string | null> {
     const act: Act = { logType: 'command.run', target: command, what: command }
     const operation = await this.#do(act, '/commands', { command, timeout })
     return operation?.id ?? null

@@ -3,7 +3,7 @@ import type { Api } from './api'
 import { coresOf, CoresTrend } from './cores'
 import type { CoresMoment } from './cores'
 import type { Live, Watching } from './live.svelte'
-import type { HistoryReply, Point, Summary, SummaryReply } from './wire.gen'
+import type { HistoryReply, Point, SummaryReply } from './wire.gen'
 
 /** As much as the server keeps. */
 const span = 15 * 60_000
@@ -94,7 +94,7 @@ function merge(a: readonly Moment[], b: readonly Moment[]): Moment[] {
   return [...byTime.values()].sort((x, y) => x.at - y.at)
 }
 
-function toPoint(s: Summary): Point {
+function toPoint(s: SummaryReply): Point {
   const sum = <Row>(rows: readonly Row[], of: (row: Row) => number) =>
     rows.reduce((total, row) => total + of(row), 0)
   const outer = s.interfaces.filter(({ name }) => name !== 'lo')

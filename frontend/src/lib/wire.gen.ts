@@ -167,22 +167,6 @@ export interface FileSystem {
 	available: number
 }
 
-export interface Summary {
-	time: string
-	tasks: Tasks | null
-	cpu: CPU
-	cores: number[]
-	memory: Memory
-	swap: Swap
-	load: [number, number, number]
-	uptime: number
-	pressure: Pressure | null
-	disks: Disk[]
-	interfaces: Interface[]
-	fileSystems: FileSystem[]
-	errors: Record<string, string>
-}
-
 export interface FailedServices {
 	total: number
 	names: string[]
