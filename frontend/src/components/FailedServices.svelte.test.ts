@@ -1,5 +1,5 @@
 import { flushSync, mount, unmount } from 'svelte'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { heard } from '../lib/heard.svelte'
 import FailedServices from './FailedServices.svelte'
 
@@ -9,7 +9,7 @@ const text = () => document.body.textContent.replace(/\s+/g, ' ').trim()
 const said = () => heard.lines.map(({ text }) => text)
 
 function tell(...names: string[]) {
-  props.failed = { total: names.length, names }
+  props.failed = { total: names.length, names: names.slice(0, 10) }
   flushSync()
 }
 
@@ -58,4 +58,25 @@ it('reads out nothing of what is up again before it is told', () => {
   tell('db.service', 'web.service')
   vi.advanceTimersByTime(60_000)
   expect(said()).toEqual([])
+})
+
+describe('of more than are told by name', () => {
+  it('one that comes among them because another is up again has not failed now', () => {
+    tell(...'abcdefghijkl')
+    vi.advanceTimersByTime(60_000)
+    heard.forget()
+    tell(...'acdefghijkl')
+    vi.advanceTimersByTime(60_000)
+    expect(said()).toEqual([])
+  })
+
+  it('one that is no longer among them because another failed is told of all the same', () => {
+    tell(...'abcdefghikl')
+    vi.advanceTimersByTime(60_000)
+    heard.forget()
+    tell(...'abcdefghijkl')
+    tell('a', 'aa', ...'bcdefghijkl')
+    vi.advanceTimersByTime(60_000)
+    expect(said()).toEqual(['2 failed services: j, aa'])
+  })
 })
