@@ -168,13 +168,23 @@ func parseNumber(s string, size bool) (float64, bool) {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// parseTime reads a time, or a date: then from and until are the start and end of that day.
+// parseTime reads a time, or a date or an interval FROM/UNTIL: then from and until are its start and end.
 func parseTime(s string) (from, until time.Time, ok bool) {
 	if day, err := time.Parse(time.DateOnly, s); err == nil {
 		return day, day.AddDate(0, 0, 1).Add(-1), true
 	}
+	if start, end, is := strings.Cut(s, "/"); is {
+		from, isFrom := parseInstant(start)
+		until, isUntil := parseInstant(end)
+		return from, until.Add(-1), isFrom && isUntil
+	}
+	at, ok := parseInstant(s)
+	return at, at, ok
+}
+
+func parseInstant(s string) (time.Time, bool) {
 	at, err := time.Parse(time.RFC3339Nano, strings.ToUpper(s))
-	return at, at, err == nil
+	return at, err == nil
 }
 
 func compareNumber(op string, have, wanted float64) bool {

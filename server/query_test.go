@@ -89,6 +89,10 @@ func TestQueryMatchesProcesses(t *testing.T) {
 		{"startedAt<=2026-02-01", []int{1, 100, 5000}},
 		{"startedAt>=2026-02-01T12:00:00Z", []int{100, 4242}},
 		{"startedAt>2026-02-01T13:00:00+01:00", []int{4242}},
+		{"startedAt:2026-01-31T23:59:00Z/2026-02-02T00:00:00Z", []int{1, 100}},
+		{"-startedAt:2026-01-31T23:59:00Z/2026-02-02T00:00:00Z", []int{4242, 5000}},
+		{"startedAt>2026-01-31T00:00:00Z/2026-02-01T00:00:00Z", []int{100, 4242}},
+		{"startedAt<2026-02-01T00:00:00Z/2026-02-02T00:00:00Z", []int{1, 5000}},
 		{"12:30", nil},
 		{"\u3000nginx\u3000cpu>50\u3000", []int{100}}, // ideographic space
 		{"进程", nil},
