@@ -253,6 +253,29 @@ describe('one graph of the host', () => {
   })
 })
 
+describe('what is around the rows', () => {
+  it('fits: neither the window nor a table with room for its columns scrolls', async () => {
+    const { page } = await staged('/processes')
+    await rowOf(page, 'worker-0').waitFor()
+    // What is read out is said somewhere in the page.
+    await page.keyboard.press('f')
+    await page.getByText('Frozen: order and rows stay').first().waitFor()
+    const beyond = await page.evaluate(() =>
+      [document.documentElement, document.querySelector('[data-rows]')].map(
+        (box) =>
+          box && [
+            box.scrollWidth - box.clientWidth,
+            box === document.documentElement && box.scrollHeight - box.clientHeight,
+          ],
+      ),
+    )
+    expect(beyond).toEqual([
+      [0, 0],
+      [0, false],
+    ])
+  })
+})
+
 describe('ten thousand processes', () => {
   it('change only what changed on the screen, and nothing grows', async () => {
     const many = Array.from({ length: 10_000 }, (_, i) => ({ ...row(i), cpuPercent: 0 }))
