@@ -274,6 +274,26 @@ describe('what is around the rows', () => {
       [0, false],
     ])
   })
+
+  it.each([
+    ['a table', 'tbody', 'td', {}],
+    ['a list on a phone', 'ul[aria-label]', 'li', phone],
+  ])('is ruled where rows are still to be drawn: %s', async (_, all, one, options) => {
+    const { page } = await staged('/processes', { processes }, options)
+    await page.getByText('worker-0', { exact: true }).waitFor()
+    const rules = await page.locator('[data-rows]').evaluate(
+      (box, [all, one]) => {
+        const style = (name: string) => getComputedStyle(box.querySelector(name) as Element)
+        const { backgroundImage, backgroundSize } = style(all as string)
+        const { borderBottomColor } = style(one as string)
+        const height = box.querySelector('[data-index]')?.clientHeight ?? 0
+        return { backgroundImage, backgroundSize, borderBottomColor, height }
+      },
+      [all, one],
+    )
+    expect(rules.backgroundImage).toContain(rules.borderBottomColor)
+    expect(rules.backgroundSize).toBe(`100% ${rules.height + (one === 'li' ? 1 : 0)}px`)
+  })
 })
 
 describe('ten thousand processes', () => {
