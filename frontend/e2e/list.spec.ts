@@ -350,6 +350,17 @@ describe('ten thousand processes', () => {
 })
 
 describe('on a phone', () => {
+  it('where a panel stands in place of the list, the search of the list is away', async () => {
+    const { page } = await staged('/processes', { processes }, phone)
+    const search = page.getByRole('searchbox')
+    await search.waitFor()
+    await page.getByRole('listitem').filter({ hasText: 'worker-3' }).first().tap()
+    await page.getByRole('complementary').waitFor()
+    expect(await search.count()).toBe(0)
+    await page.getByRole('complementary').getByRole('button', { name: 'Close' }).tap()
+    await search.waitFor()
+  })
+
   it('everything is there, and nothing overflows', async () => {
     const { page, stage } = await staged('/processes', { processes }, phone)
     const list = page.getByRole('list', { name: 'Processes' })
