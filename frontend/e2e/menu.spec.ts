@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
+import { phone } from './browser'
 import * as use from './use'
 import { process as row } from './world'
 
@@ -33,4 +34,11 @@ it('while one reads the menu of a row, no row moves, and the menu stays', async 
   await page.mouse.move(300, 20)
   const there = () => rowOf(page, 'worker-105').first().getAttribute('aria-rowindex')
   await expect.poll(there).toBe('110')
+})
+
+it('on a phone it says of which row it is', async () => {
+  const { page } = await use.staged(pages, '/processes?sort=pid&order=asc', { processes }, phone)
+  const name = `Actions: ${processes[3]?.pid} worker-3`
+  await page.getByRole('button', { name, exact: true }).tap()
+  expect(await page.getByRole('menu', { name }).getByText(name).isVisible()).toBe(true)
 })
