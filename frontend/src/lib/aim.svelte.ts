@@ -2,16 +2,28 @@
 const aimTime = 30_000
 const touchTime = 4_000
 
-/** Whether somebody aims at a row of a table, with the pointer or by keys, for the component that makes this. */
+/**
+ * Whether somebody aims at a row of a table, with the pointer or by keys, or has selected text in one, which would not
+ * survive that the row moves. For the component that makes this.
+ */
 export class Aim {
   #pointing = $state(false)
   #keying = $state(false)
-  readonly aiming = $derived(this.#pointing || this.#keying)
+  #selecting = $state(false)
+  readonly aiming = $derived(this.#pointing || this.#keying || this.#selecting)
 
   #pointed: ReturnType<typeof setTimeout> | undefined
   #keyed: ReturnType<typeof setTimeout> | undefined
 
-  constructor() {
+  constructor(rows: () => Element | undefined) {
+    $effect(() => {
+      const select = () => {
+        const { isCollapsed = true, anchorNode = null } = getSelection() ?? {}
+        this.#selecting = !isCollapsed && (rows()?.contains(anchorNode) ?? false)
+      }
+      document.addEventListener('selectionchange', select)
+      return () => document.removeEventListener('selectionchange', select)
+    })
     $effect(() => () => {
       clearTimeout(this.#pointed)
       clearTimeout(this.#keyed)

@@ -1,0 +1,42 @@
+import type { Locator, Page } from 'playwright-core'
+import { expect, it } from 'vitest'
+import { param, staged, usePages } from './use'
+import { process as row } from './world'
+
+const pages = await usePages()
+
+const cmdline = `/usr/bin/java ${Array.from({ length: 60 }, (_, i) => `-Dx.${i}=y`).join(' ')}`
+const processes = Array.from({ length: 40 }, (_, i) => ({ ...row(i), cpuPercent: 50 - i }))
+processes[0] = { ...row(0), comm: 'java', cmdline, cpuPercent: 99 }
+
+/** Selects what is within a width from the left of an element, as one does with a mouse. */
+async function drag(page: Page, element: Locator, width: number) {
+  const box = await element.boundingBox()
+  if (!box) throw new Error('it is not there')
+  const y = box.y + box.height / 2
+  await page.mouse.move(box.x + 9, y)
+  await page.mouse.down()
+  await page.mouse.move(box.x + width, y, { steps: 4 })
+  await page.mouse.up()
+}
+
+const selected = (page: Page) => page.evaluate(() => getSelection()?.toString())
+
+it('text in a row is selected without opening it, and stays so while rows change', async () => {
+  const { page, stage } = await staged(pages, '/processes', { processes })
+  const cell = page.getByRole('cell', { name: '/usr/bin/java' })
+  await drag(page, cell, 90)
+  const text = await selected(page)
+  expect(text).toMatch(/^\/usr\/bin\/java/)
+  expect(param(page, 'open')).toBeNull()
+  // Neither does another order take it away when the pointer has left.
+  await page.mouse.move(300, 20)
+  const java = page.getByRole('row').filter({ has: cell })
+  stage.push('processes', [{ ...processes[0], cpuPercent: 0.1, rss: 123_456_789 }])
+  await page.getByText('118 MiB').waitFor()
+  expect(await selected(page)).toBe(text)
+  expect(await java.getAttribute('aria-rowindex')).toBe('2')
+  // Once it is no longer needed, the row goes where it belongs.
+  await page.getByRole('heading', { name: 'Processes' }).click()
+  await expect.poll(() => java.getAttribute('aria-rowindex')).toBe('41')
+})
