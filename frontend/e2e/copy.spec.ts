@@ -40,3 +40,28 @@ it('text in a row is selected without opening it, and stays so while rows change
   await page.getByRole('heading', { name: 'Processes' }).click()
   await expect.poll(() => java.getAttribute('aria-rowindex')).toBe('41')
 })
+
+it('a long command line is copied whole from the panel of its process', async () => {
+  const [process] = processes
+  const { page } = await staged(
+    pages,
+    `/processes?open=${process?.pid}:${process?.startTime}`,
+    {
+      processes,
+      answer: async (route, path) => {
+        if (path !== `/processes/${process?.pid}`) return false
+        await route.fulfill({
+          json: {
+            ...{ process, cwd: '/', exe: '/usr/bin/java', cgroup: '', children: [], limits: [] },
+            ...{ sockets: [], status: null, memory: null, io: null, descriptors: null, errors: {} },
+          },
+        })
+        return true
+      },
+    },
+    { permissions: ['clipboard-read', 'clipboard-write'] },
+  )
+  await page.getByRole('button', { name: 'Copy: Command line' }).click()
+  const copied = () => page.evaluate(() => navigator.clipboard.readText())
+  await expect.poll(copied).toBe(cmdline)
+})
