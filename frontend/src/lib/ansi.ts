@@ -37,6 +37,8 @@ const hidden = /[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/
 export class AnsiText {
   /** The last lines, oldest first; the last one may go on. */
   readonly lines: OutputLine[] = [[]]
+  /** How many lines there were before these. */
+  dropped = 0
 
   #limit: number
   #place: Place = 'text'
@@ -69,7 +71,10 @@ export class AnsiText {
         flush()
         this.#place = 'text'
         this.lines.push([])
-        if (this.lines.length > this.#limit) this.lines.shift()
+        if (this.lines.length > this.#limit) {
+          this.lines.shift()
+          this.dropped++
+        }
       } else if (c === '\x1b') {
         flush()
         this.#place = 'escape'

@@ -54,7 +54,9 @@ export const acts = {
     output: 'Output',
     waiting: 'Nothing written yet.',
     silent: 'It wrote nothing.',
-    truncated: 'It wrote more than is kept.',
+    startLost: 'It wrote more than is kept: this is the end of it.',
+    endLost: 'It wrote more than is kept: this is the first part of it.',
+    dropped: (lines: string) => `Lines before these that are not shown: ${lines}.`,
   },
   toasts: {
     label: 'News',

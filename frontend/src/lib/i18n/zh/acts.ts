@@ -55,7 +55,9 @@ export const acts: typeof en = {
     output: '输出',
     waiting: '尚无输出。',
     silent: '没有任何输出。',
-    truncated: '输出过长，仅保留了一部分。',
+    startLost: '输出过长，仅保留了最后一部分。',
+    endLost: '输出过长，仅保留了开头部分。',
+    dropped: (lines) => `此前还有 ${lines} 行未显示。`,
   },
   toasts: {
     label: '通知',
