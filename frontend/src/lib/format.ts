@@ -96,13 +96,17 @@ export function hour(at: Date): string {
   return `${twoDigits(at.getHours())}:${twoDigits(at.getMinutes())}`
 }
 
+export function day(at: Date): string {
+  return once('day', (locale) => new Intl.DateTimeFormat(locale, { dateStyle: 'medium' })).format(
+    at,
+  )
+}
+
 /** When something began, as short as it can be told: the time if it was today, else the day. */
 export function began(iso: string, now: number): string {
   const at = new Date(iso)
   if (at.toDateString() === new Date(now).toDateString()) return clock(at)
-  return once('day', (locale) => new Intl.DateTimeFormat(locale, { dateStyle: 'medium' })).format(
-    at,
-  )
+  return day(at)
 }
 
 const steps: [Intl.RelativeTimeFormatUnit, number][] = [
