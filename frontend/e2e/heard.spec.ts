@@ -91,6 +91,18 @@ describe.each([
   })
 })
 
+it('whoever guesses passwords is read out once, however long they do', async () => {
+  const { page, stage } = await staged('/')
+  const denied = { logType: 'session.denied', actor: '', retStatus: 'failed' } as const
+  for (let id = 100; id < 120; id++) stage.tell(act(id, { ...denied, target: `name-${id}` }), id)
+  const news = page.getByRole('region', { name: 'News' })
+  await news.getByText('name-119').waitFor()
+  expect(await news.getByRole('listitem').count()).toBe(1)
+  expect(await spoken(page)).toEqual([
+    expect.stringMatching(/^Sign-in refused: name-\d+\. failed\./),
+  ])
+})
+
 /** Time passes only as the test says. */
 async function stopTheClock(page: Page) {
   await page.clock.install()

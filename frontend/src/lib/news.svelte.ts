@@ -56,7 +56,11 @@ export class News {
 
   /** A record that is new or changed. */
   tell(operation: Operation) {
-    const known = this.#of(operation) ?? this.#awaited(operation) ?? this.#belied(operation)
+    const known =
+      this.#of(operation) ??
+      this.#awaited(operation) ??
+      this.#belied(operation) ??
+      this.#guessed(operation)
     if (known) this.#asked.delete(known.key)
     this.#put({ key: known?.key ?? operation.id, what: '', operation, refusal: null })
   }
@@ -109,6 +113,12 @@ export class News {
     return this.notices.findLast(
       ({ operation }) => operation?.target === target && operation.retStatus === 'succeeded',
     )
+  }
+
+  /** The notice of a refused sign-in: it is of the last one, because who guesses passwords would be told of all day. */
+  #guessed({ logType }: Operation): Notice | undefined {
+    if (logType !== 'session.denied') return undefined
+    return this.notices.find(({ operation }) => operation?.logType === logType)
   }
 
   /** The notice of a request that this is the record of, where that came before the answer. */

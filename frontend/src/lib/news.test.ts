@@ -105,3 +105,10 @@ describe('news', () => {
     expect(titleOf(record(8, { logType: 'process.signal', target: '7:42' }))).toBe('Signal process')
   })
 })
+
+it('all refused sign-ins are one notice, of the last of them', () => {
+  news.tell(record(7, { logType: 'session.denied', target: 'root', retStatus: 'failed' }))
+  news.tell(record(8, { logType: 'service.stop' }))
+  news.tell(record(9, { logType: 'session.denied', target: 'admin', retStatus: 'failed' }))
+  expect(news.notices.map(({ operation }) => operation?.id)).toEqual(['9', '8'])
+})
