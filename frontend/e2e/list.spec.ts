@@ -149,6 +149,21 @@ describe('the keys of a table', () => {
     await page.keyboard.press('Home')
     await expect.poll(() => focused(page)).toBe('2')
   })
+
+  it('lead to its rows from where nothing else takes them', async () => {
+    const many = Array.from({ length: 500 }, (_, i) => row(i))
+    const { page } = await staged('/processes?sort=pid&order=asc', { processes: many })
+    await page.getByRole('row').nth(20).waitFor()
+    await page.keyboard.press('End')
+    await expect.poll(() => focused(page)).toBe('501')
+    await page.getByRole('heading', { name: 'Processes' }).focus()
+    await page.keyboard.press('Home')
+    await expect.poll(() => focused(page)).toBe('2')
+    // In the search they are for what is typed there.
+    await page.keyboard.press('/')
+    await page.keyboard.press('End')
+    await expect.poll(() => focused(page)).toBeNull()
+  })
 })
 
 describe('the columns', () => {
