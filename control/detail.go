@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/godbus/dbus/v5"
 )
 
 // ServiceDetail is one service in depth.
@@ -135,14 +133,12 @@ func (s *systemd) depends(ctx context.Context, id string) (map[string][]string, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	var path dbus.ObjectPath
-	if err := conn.Object(sdName, sdPath).CallWithContext(ctx, sdManager+".LoadUnit", 0, id).Store(&path); err != nil {
+	all, err := unitProperties(ctx, conn, id)
+	if err != nil {
 		return nil, err
 	}
-	var all map[string]dbus.Variant
-	if err := conn.Object(sdName, path).CallWithContext(ctx, properties+".GetAll", 0, sdUnit).Store(&all); err != nil {
-		return nil, err
-	}
+	state, _ := all["LoadState"].Value().(string)
+	s.noteLoad(id, state)
 	found := map[string][]string{}
 	for property, kind := range dependencyKinds {
 		if names, ok := all[property].Value().([]string); ok && len(names) > 0 {

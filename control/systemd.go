@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,6 +54,8 @@ type systemd struct {
 	conn  *dbus.Conn // nil while there is none
 	units []unit
 	err   error // why units may be out of date, or lack some
+	// How the loading of services went whose files systemd cannot take in. It forgets such a unit at once, and its list is without it.
+	unread map[string]string
 
 	files map[string]unitFile // as listed last, by whichever connection; run's own. nil: not yet
 
@@ -64,7 +67,7 @@ type systemd struct {
 func newSystemd(cfg Config, changed func()) *systemd {
 	s := &systemd{
 		bus: cfg.Bus, root: cfg.Root, logger: cfg.Logger, changed: changed, ready: make(chan struct{}),
-		journal: journal{root: cfg.Root}, own: ownService(), watches: map[*watch]bool{}, vigils: map[*vigil]bool{}, commands: map[dbus.ObjectPath]*commandUnit{},
+		journal: journal{root: cfg.Root}, own: ownService(), unread: map[string]string{}, watches: map[*watch]bool{}, vigils: map[*vigil]bool{}, commands: map[dbus.ObjectPath]*commandUnit{},
 		groups: groupUsage{root: filepath.Join(cfg.Root, "sys/fs/cgroup")},
 		err:    errors.New("cannot reach systemd yet"),
 	}
@@ -88,14 +91,36 @@ func (s *systemd) services(ctx context.Context) ([]Service, error) {
 		return nil, fmt.Errorf("cannot list systemd's services: %w", ctx.Err())
 	}
 	s.mu.Lock()
-	units, err := s.units, s.err
+	units, unread, err := s.units, maps.Clone(s.unread), s.err
 	s.mu.Unlock()
 	list := make([]Service, 0, len(units))
 	for _, u := range units {
-		list = append(list, u.service())
+		service := u.service()
+		if state := unread[u.Name]; state != "" && u.path == "" {
+			service.LoadState = state
+		}
+		list = append(list, service)
 	}
 	s.groups.fill(list, units)
 	return list, err
+}
+
+// noteLoad takes in how the loading of a unit went that somebody asked about.
+func (s *systemd) noteLoad(id, state string) {
+	if state != "bad-setting" && state != "error" {
+		state = ""
+	}
+	s.mu.Lock()
+	before := s.unread[id]
+	if state == "" {
+		delete(s.unread, id)
+	} else {
+		s.unread[id] = state
+	}
+	s.mu.Unlock()
+	if state != before {
+		s.changed()
+	}
 }
 
 func (s *systemd) failed() (names []string) {
@@ -200,6 +225,11 @@ func (s *systemd) follow(listed func()) error {
 		v.dirty = false
 		s.mu.Lock()
 		fresh := s.conn != conn
+		for _, u := range units {
+			if u.LoadState == "loaded" { // its file was mended
+				delete(s.unread, u.Name)
+			}
+		}
 		s.conn, s.units, s.err = conn, units, noFiles
 		s.mu.Unlock()
 		if fresh {
@@ -257,6 +287,9 @@ func (s *systemd) follow(listed func()) error {
 			if err := v.relist(); err != nil {
 				return err
 			}
+			s.mu.Lock()
+			clear(s.unread) // its files were read anew
+			s.mu.Unlock()
 			publish()
 			s.doubtCommands()
 			s.doubtVigils()

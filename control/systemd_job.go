@@ -106,15 +106,22 @@ func (s *systemd) resolve(ctx context.Context, name string) (string, error) {
 
 // ownName is what systemd calls the unit that has a name, "" where there is none.
 func ownName(ctx context.Context, conn *dbus.Conn, name string) (string, error) {
-	var path dbus.ObjectPath
-	if err := conn.Object(sdName, sdPath).CallWithContext(ctx, sdManager+".LoadUnit", 0, name).Store(&path); err != nil {
+	all, err := unitProperties(ctx, conn, name)
+	if err != nil {
 		return "", err
 	}
-	u := properties1{ctx: ctx, conn: conn, path: path}
-	if u.text(sdUnit, "LoadState") == "not-found" && u.text(sdUnit, "ActiveState") == "inactive" {
+	word := func(property string) string { text, _ := all[property].Value().(string); return text }
+	if word("LoadState") == "not-found" && word("ActiveState") == "inactive" {
 		return "", nil
 	}
-	return u.text(sdUnit, "Id"), u.err
+	return word("Id"), nil
+}
+
+// unitProperties asks in one message. Between two, systemd forgets a unit that nothing holds, loads it anew, and writes to
+// the journal again what is wrong with its file.
+func unitProperties(ctx context.Context, conn *dbus.Conn, name string) (all map[string]dbus.Variant, err error) {
+	err = conn.Object(sdName, unitPath(name)).CallWithContext(ctx, properties+".GetAll", 0, sdUnit).Store(&all)
+	return all, err
 }
 
 func (s *systemd) guards(id string) string {
@@ -211,6 +218,7 @@ func (s *systemd) refused(ctx context.Context, id, action string, err error) Out
 	if !errors.As(err, &said) || said.Name != "org.freedesktop.systemd1.BadUnitSetting" {
 		return o
 	}
+	s.noteLoad(id, "bad-setting")
 	lines, err := s.journal.read(ctx, reasonLines, "_PID=1", "UNIT="+id)
 	if err != nil {
 		o.Detail = fmt.Sprintf("journal: %s\n", err)

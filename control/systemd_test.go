@@ -36,6 +36,8 @@ func TestServicesOfSystemd(t *testing.T) {
 		`td-a\x2db.service`:    "[Service]\nExecStart=/bin/sleep 1000\n",
 		"td-busy.service":      "[Service]\nExecStart=/bin/sh -c 'while :; do :; done'\nCPUQuota=20%%\n",
 		"td-kept.service":      "[Unit]\nRefuseManualStop=yes\n[Service]\nExecStart=/bin/sleep 1000\n",
+		"td-unread.service":    "[Service]\nExecStart=relative/path\n",
+		"td-unread2.service":   "[Service]\nExecStart=relative/path\n",
 		"td-later.service.off": "",
 	})
 	m := NewManager(Config{Root: h.Root, Bus: h.Bus()})
@@ -71,6 +73,37 @@ func TestServicesOfSystemd(t *testing.T) {
 		t.Fatalf("managers: %v", got)
 	}
 
+	t.Run("a file that systemd cannot take in is told once somebody has asked", func(t *testing.T) {
+		load := func(name string) string { s := service(name); return s.LoadState }
+		said := func() int {
+			out, _ := h.Command("journalctl", "--no-pager", "-o", "cat", "-u", "td-unread.service").Output()
+			return strings.Count(string(out), "td-unread.service:2:")
+		}
+		before := said()
+		if _, err := m.Detail(t.Context(), "td-unread.service"); err != nil {
+			t.Fatal(err)
+		}
+		if got := load("td-unread.service"); got != "bad-setting" {
+			t.Errorf("after its details were asked for: %q", got)
+		}
+		run("journalctl", "--sync")
+		if n := said() - before; n > 2 { // once for its name, once for the rest
+			t.Errorf("systemd wrote %d times what is wrong", n)
+		}
+		if o := m.backends[0].(*systemd).act(t.Context(), "td-unread2.service", Start); o.RetStatus != Failed {
+			t.Errorf("%+v", o)
+		}
+		if got := load("td-unread2.service"); got != "bad-setting" {
+			t.Errorf("after a start: %q", got)
+		}
+		write(t, filepath.Join(h.Root, "etc/systemd/system/td-unread.service"), "[Service]\nExecStart=/bin/sleep 1000\n", 0o644)
+		run("systemctl", "start", "td-unread.service")
+		until(t, "it is loaded", state("td-unread.service", "active", "running"))
+		run("systemctl", "stop", "td-unread.service")
+		until(t, "it is forgotten", func() bool { return load("td-unread.service") == "stub" })
+		run("systemctl", "daemon-reload")
+		until(t, "all are read anew", func() bool { return load("td-unread2.service") == "stub" })
+	})
 	t.Run("what runs on every host", func(t *testing.T) {
 		s := service("dbus.service")
 		if s == nil || s.ActiveState != "active" || s.MainPID == 0 || s.Since == nil || s.LoadState != "loaded" ||

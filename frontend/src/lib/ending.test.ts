@@ -108,4 +108,12 @@ describe('how a service stands', () => {
     }
     expect(shortState(service(one))).toBe('auto-restart: exit status 4')
   })
+
+  it('and that its file cannot be taken in', () => {
+    const one = { activeState: 'inactive', subState: 'dead', loadState: 'bad-setting' }
+    expect(shortState(service(one))).toBe('inactive: bad-setting')
+    i18n.language = 'zh'
+    expect(shortState(service(one))).toBe('未运行：配置有误')
+    expect(shortState(service({ ...one, loadState: 'masked' }))).toBe('未运行')
+  })
 })

@@ -43,10 +43,13 @@ export function stateWords(service: Service): string {
   return states[told] ?? states[activeState] ?? stateTerm(service)
 }
 
-/** How a service stands, as its row tells it: in English by systemd's terms, which are English words. And why it failed. */
+/** How a service stands, as its row tells it: in English by systemd's terms, which are English words. And why it failed, or cannot start. */
 export function shortState(service: Service): string {
-  const { result, subState } = service
+  const { result, activeState, subState, loadState } = service
   const english = i18n.language === 'en'
+  const unread = i18n.t.service.load[loadState]
+  if (result === '' && unread !== undefined && loadState !== 'masked')
+    return english ? `${activeState}: ${loadState}` : stateWords(service) + i18n.t.colon + unread
   if (result === '') return english ? stateTerm(service) : stateWords(service)
   return (english ? subState : stateWords(service)) + i18n.t.colon + shortReason(service)
 }
