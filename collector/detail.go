@@ -180,7 +180,7 @@ func (d *Detailer) row(c *counts) Process {
 		RSS: c.rss, VSize: c.vsize, Threads: c.threads,
 	}
 	if stat, err := d.fs.Stat(); err == nil {
-		p.StartedAt = time.Unix(int64(stat.BootTime), 0).Add(time.Duration(c.start) * time.Second / hertz).UTC()
+		p.StartedAt = time.Unix(int64(stat.BootTime), 0).Add(sinceBoot(c.start)).UTC()
 	}
 	if details, err := d.source.details(c.pid); err == nil {
 		p.User = d.users().name(details.uid)

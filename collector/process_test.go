@@ -245,6 +245,8 @@ func TestRowsFollowTheUserDatabaseAndTheClock(t *testing.T) {
 		}
 		check(t, "start", table.rows[1].row.StartedAt.Unix(), int64(c.want))
 	}
+	table.boot = 1700000000
+	check(t, "start, ten years after boot", table.startedAt(10*365*86400*hertz).Unix(), 1700000000+10*365*86400)
 }
 
 func TestZombieKeepsWhatItWas(t *testing.T) {

@@ -152,8 +152,11 @@ func (t *table) add(c *counts) *process {
 }
 
 func (t *table) startedAt(start uint64) time.Time {
-	return time.Unix(int64(t.boot), 0).Add(time.Duration(start) * time.Second / hertz).UTC()
+	return time.Unix(int64(t.boot), 0).Add(sinceBoot(start)).UTC()
 }
+
+// sinceBoot is a time in clock ticks since boot.
+func sinceBoot(ticks uint64) time.Duration { return time.Duration(ticks * nanosecondsPerTick) }
 
 // update takes the counters over. Ripe tells that the newer reading is old enough to measure from, and to be replaced.
 func (p *process) update(c *counts, ripe bool) {
