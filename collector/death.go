@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"syscall"
+	"time"
 )
 
 // begin is the process's start in clock ticks since boot. Where it could not be read in time, it is that of the kernel's
@@ -84,14 +85,18 @@ func (t *table) bury(vanished []*process, current map[int]*life, ended, late []*
 		exit *exit
 	}
 	var deaths []death
+	now := t.uptime()
 	silent := make(map[int]*process, len(vanished)) // by PID, those of whose end nothing is found yet
 	for _, p := range vanished {
 		silent[p.row.PID] = p
 	}
 	add := func(row Process, listed bool, e *exit) {
 		d := death{Ended{Process: row, Listed: listed}, e}
+		begun := sinceBoot(row.StartTime)
+		d.Lived = max(0, now-begun)
 		if e != nil {
 			d.ExitCode, d.Signal = e.decode()
+			d.Lived = max(0, time.Duration(e.at)-begun)
 		}
 		deaths = append(deaths, d)
 	}

@@ -341,6 +341,22 @@ func TestUnlistedProcessHasWhatCouldBeRead(t *testing.T) {
 		PID: 10, StartTime: 100, StartedAt: time.Unix(1700000001, 0).UTC(), PPID: 1, User: "7", State: "S", Comm: "sleep",
 		Cmdline: "sleep 0.05", Argv0: "sleep", Threads: 1, Unit: "x.service",
 	})
+	check(t, "lived", ended[0].Lived, 50*time.Millisecond)
+}
+
+func TestHowLongAnEndedProcessLived(t *testing.T) {
+	s := newStory(t)
+	s.live(10, 100, "told")
+	s.live(11, 100, "untold")
+	s.read()
+	s.gone(10)
+	s.gone(11)
+	s.tell(false, died(10, 10, 0, 123))
+	s.table.uptime = func() time.Duration { return 3 * time.Second }
+	for _, e := range s.table.bury(s.scan(), s.lives.takeCurrent(), s.lives.takeEnded(), nil) {
+		want := map[string]time.Duration{"told": 230 * time.Millisecond, "untold": 2 * time.Second}[e.Process.Comm]
+		check(t, e.Process.Comm, e.Lived, want)
+	}
 }
 
 // A storm of forks must cost neither memory nor much time, and must not push out the ends of processes that are listed.

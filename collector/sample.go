@@ -182,6 +182,8 @@ type Ended struct {
 	Signal   *int
 	// Listed tells whether the process was in a sample; false for one that lived between two of them.
 	Listed bool
+	// Lived is from its start to its end; to the sample that missed it, where the kernel did not tell.
+	Lived time.Duration
 }
 
 // Socket is one TCP or UDP socket. Source: sock_diag(7).

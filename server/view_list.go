@@ -22,6 +22,7 @@ type frame[Row any] struct {
 type endedRow[Row any] struct {
 	row              Row
 	exitCode, signal *int
+	lived            time.Duration
 	listed           bool // was among the rows of a frame
 }
 
@@ -150,7 +151,7 @@ func (c *listContent[Row, Key]) ended(ended []endedRow[Row], rows []*Row, remove
 		if shown[key] {
 			continue
 		}
-		out := EndedRow[*Row]{Key: c.keyText(key), ExitCode: e.exitCode, Signal: e.signal}
+		out := EndedRow[*Row]{Key: c.keyText(key), ExitCode: e.exitCode, Signal: e.signal, Lived: e.lived.Seconds()}
 		if !removed[key] {
 			if e.listed || !c.query.matches(&e.row) {
 				continue

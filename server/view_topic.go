@@ -100,7 +100,7 @@ func (t *tick) processFrame(mask bool) *frame[collector.Process] {
 		if mask {
 			row = maskProcess(row)
 		}
-		f.ended = append(f.ended, endedRow[collector.Process]{row: row, exitCode: e.ExitCode, signal: e.Signal, listed: e.Listed})
+		f.ended = append(f.ended, endedRow[collector.Process]{row: row, exitCode: e.ExitCode, signal: e.Signal, lived: e.Lived, listed: e.Listed})
 	}
 	*made = f
 	return f

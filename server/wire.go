@@ -250,13 +250,14 @@ type DeltaMessage[Row any] struct {
 	Errors  map[string]string `json:"errors"`
 }
 
-// EndedRow tells how a process ended; both nil where the kernel did not say. Row is there only for one that the view
+// EndedRow tells how a process ended; both nil where the kernel did not say, and Lived is then the longest that it can be. Row is there only for one that the view
 // never showed, because it lived between two samples.
 type EndedRow[Row any] struct {
-	Key      string `json:"key"`
-	ExitCode *int   `json:"exitCode"`
-	Signal   *int   `json:"signal"`
-	Row      *Row   `json:"row,omitempty"`
+	Key      string  `json:"key"`
+	ExitCode *int    `json:"exitCode"`
+	Signal   *int    `json:"signal"`
+	Lived    float64 `json:"lived"` // seconds
+	Row      *Row    `json:"row,omitempty"`
 }
 
 // SummaryMessage is GET /summary, pushed.

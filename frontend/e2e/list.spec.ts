@@ -37,7 +37,7 @@ describe('a list that holds still', () => {
         { ...row(99), comm: 'newcomer', cpuPercent: 99 },
       ],
       [key(1)],
-      [{ key: key(1), exitCode: null, signal: 9 }],
+      [{ key: key(1), exitCode: null, signal: 9, lived: 1 }],
     )
     await rowOf(page, 'worker-0').getByRole('cell', { name: '0.5', exact: true }).waitFor()
     expect(await place(page, 'worker-0')).toBe('2')
@@ -123,8 +123,8 @@ describe('a list that holds still', () => {
       [],
       [key(3)],
       [
-        { key: key(3), exitCode: 2, signal: null },
-        { key: `${brief.pid}:${brief.startTime}`, exitCode: 0, signal: null, row: brief },
+        { key: key(3), exitCode: 2, signal: null, lived: 1 },
+        { key: `${brief.pid}:${brief.startTime}`, exitCode: 0, signal: null, lived: 1, row: brief },
       ],
     )
     await rowOf(page, 'worker-3').getByText('exit status 2').waitFor()
@@ -385,7 +385,7 @@ describe('on a phone', () => {
     await page.getByText('Frozen: order and rows stay').first().waitFor()
     await list.getByRole('checkbox').first().check()
     await page.getByRole('group', { name: '1 tagged' }).waitFor()
-    stage.push('processes', [], [key(0)], [{ key: key(0), exitCode: null, signal: 15 }])
+    stage.push('processes', [], [key(0)], [{ key: key(0), exitCode: null, signal: 15, lived: 1 }])
     await list.getByText('killed by SIGTERM').waitFor()
     expect(await axe(page)).toEqual([])
     const { inner, outer } = await page.evaluate(() => ({

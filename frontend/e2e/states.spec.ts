@@ -326,7 +326,7 @@ describe.each([
     const { page, stage } = await staged('/processes?view=ended', {}, options)
     await page.getByText('Live', { exact: true }).waitFor()
     const key = `${row(5).pid}:${row(5).startTime}`
-    stage.push('processes', [], [key], [{ key, exitCode: 3, signal: null }])
+    stage.push('processes', [], [key], [{ key, exitCode: 3, signal: null, lived: 1 }])
     await page.getByText('exit status 3').waitFor()
     expect(await page.getByRole('checkbox').count()).toBe(0)
     await page.getByRole('link', { name: 'List', exact: true }).click()

@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import {
+  endedAt,
   exitText,
   fullEnd,
   fullReason,
+  livedText,
   shortEnd,
   shortReason,
   shortState,
@@ -38,6 +40,20 @@ describe('how a process ended', () => {
 })
 
 describe('the end of a process', () => {
+  it('is told by the clock of its host, with how long it lived', () => {
+    const row = { startedAt: '2026-03-14T09:26:53Z' }
+    const end = { exitCode: 0, signal: null, lived: 0.05, at: 0 }
+    expect(livedText(end)).toBe('50 ms')
+    expect(endedAt(row, end).toISOString()).toBe('2026-03-14T09:26:53.050Z')
+  })
+
+  it('was some time before it was noticed, where the kernel did not tell', () => {
+    const end = { exitCode: null, signal: null, at: 1_000 }
+    expect(livedText({ ...end, lived: 2.04 })).toBe('≤ 2.0 s')
+    expect(livedText({ ...end, lived: null })).toBe('')
+    expect(endedAt({ startedAt: '' }, { ...end, lived: null }).getTime()).toBe(1_000)
+  })
+
   it.each([
     [
       'by its status',

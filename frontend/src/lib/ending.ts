@@ -1,7 +1,8 @@
 import type { End } from './entry'
 import { exits } from './exits'
+import { took } from './format'
 import { i18n } from './i18n.svelte'
-import type { Service } from './wire.gen'
+import type { Process, Service } from './wire.gen'
 
 type How = Pick<End, 'exitCode' | 'signal'>
 
@@ -28,6 +29,17 @@ export function signalText(signal: string): string {
   const { killedBy, signals } = i18n.t.ending
   const means = signals[signal]
   return means ? `${killedBy(signal)} (${means})` : killedBy(signal)
+}
+
+/** How long a process lived; at most that, where the kernel did not tell of its end. Empty where that is not known. */
+export function livedText({ lived, exitCode, signal }: End): string {
+  if (lived === null) return ''
+  return (exitCode === null && signal === null ? '≤ ' : '') + took(lived)
+}
+
+/** When a process ended, by the clock of its host as far as that is known. */
+export function endedAt({ startedAt }: Pick<Process, 'startedAt'>, { lived, at }: End): Date {
+  return new Date(lived === null ? at : Date.parse(startedAt) + lived * 1000)
 }
 
 /** How a service stands, in systemd's terms. */

@@ -6,8 +6,10 @@ export type SortValue = number | string | null
 
 /** How a row ended: by exit code or signal where it is told, else it is only known to be gone. */
 export type End = Pick<EndedRow<unknown>, 'exitCode' | 'signal'> & {
-  /** In milliseconds of Date.now(). */
+  /** When that was noticed, in milliseconds of Date.now(). */
   at: number
+  /** In seconds, at most where it is only known to be gone; null where not even that is known. */
+  lived: number | null
 }
 
 /** How many readings a trend goes back. */

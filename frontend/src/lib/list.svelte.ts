@@ -290,8 +290,8 @@ export class LiveList<Row> {
     this.#stamp(message)
   }
 
-  #bury(old: Entry<Row>, { exitCode, signal }: EndedRow<Row>, at: number): Entry<Row> {
-    const grave = new Entry(old.key, old.row, old.since, old.trend, { exitCode, signal, at })
+  #bury(old: Entry<Row>, { exitCode, signal, lived }: EndedRow<Row>, at: number): Entry<Row> {
+    const grave = new Entry(old.key, old.row, old.since, old.trend, { exitCode, signal, lived, at })
     grave.value = this.#value(old.row)
     this.#graves.set(old.key, grave)
     return grave
@@ -311,7 +311,7 @@ export class LiveList<Row> {
 
   /** What stands for an entry now: a newer reading, its grave, or the knowledge that it is gone. */
   #successor({ key, row, since, trend }: Entry<Row>): Entry<Row> {
-    const gone = { exitCode: null, signal: null, at: Date.now() }
+    const gone = { exitCode: null, signal: null, lived: null, at: Date.now() }
     return this.#byKey.get(key) ?? this.#graves.get(key) ?? new Entry(key, row, since, trend, gone)
   }
 

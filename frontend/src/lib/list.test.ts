@@ -205,8 +205,8 @@ describe('rows that end', () => {
       [],
       ['2'],
       [
-        { key: '2', exitCode: null, signal: 9 },
-        { key: '9', exitCode: 1, signal: null, ...(brief && { row: brief }) },
+        { key: '2', exitCode: null, signal: 9, lived: 1 },
+        { key: '9', exitCode: 1, signal: null, lived: 1, ...(brief && { row: brief }) },
       ],
     )
     expect(shown(list)).toEqual(['130', '-925', '-220', '310'])
@@ -236,7 +236,7 @@ describe('rows that end', () => {
           'x',
           null,
         ]),
-      ).map((row) => ({ key: row.id, exitCode: 0, signal: null, row }))
+      ).map((row) => ({ key: row.id, exitCode: 0, signal: null, lived: 1, row }))
       delta([], [], ended)
     }
     expect(list.entries.length).toBeLessThanOrEqual(200)

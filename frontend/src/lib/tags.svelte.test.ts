@@ -8,7 +8,8 @@ let tags: Tags<string>
 let end: () => void
 
 const line = (key: string) => new Entry(key, key, 0, null)
-const ended = (key: string) => new Entry(key, key, 0, null, { exitCode: 0, signal: null, at: 0 })
+const ended = (key: string) =>
+  new Entry(key, key, 0, null, { exitCode: 0, signal: null, lived: 1, at: 0 })
 const keys = () => [...tags.keys].join(' ')
 
 beforeEach(() => {

@@ -75,6 +75,7 @@ describe('what is below a line', () => {
     const gone = new Entry('9:90', process(9, 4, web).row, 0, null, {
       exitCode: 0,
       signal: null,
+      lived: 1,
       at: 0,
     })
     const rest = [...entries.slice(0, 2), gone]

@@ -467,6 +467,7 @@ export interface EndedRow<Row> {
 	key: string
 	exitCode: number | null
 	signal: number | null
+	lived: number
 	row?: Row
 }
 
