@@ -37,7 +37,7 @@ export class Operations {
   total = $state(0)
   /** There may be more than that: there were too many to look at. */
   atLeast = $state(false)
-  /** How many records the live connection has brought. */
+  /** How often the live connection has brought a record, or came back after any number of them. */
   arrivals = $state(0)
   next = $state('')
   /** The server ended its search before it had a page full; what is older than next was not searched. */
@@ -74,6 +74,7 @@ export class Operations {
 
   /** The live connection is there: catches up with what happened while nobody listened. */
   async welcome(username: string, unseen: number) {
+    if (this.#me !== '') this.arrivals++
     this.#me = username
     this.unseen = unseen
     void this.refresh()
