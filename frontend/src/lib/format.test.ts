@@ -3,6 +3,7 @@ import {
   began,
   bytes,
   clock,
+  commandLine,
   dateTime,
   duration,
   endpoint,
@@ -92,6 +93,14 @@ describe('numbers', () => {
     [1_234_567, '1,234,567'],
   ])('%d is written %s', (n, text) => expect(integer(n)).toBe(text))
   it('of percent have one digit after the point', () => expect(percent(12.34)).toBe('12.3'))
+})
+
+describe('command lines', () => {
+  it.each([
+    ['a program', { cmdline: 'sleep 1', comm: 'sleep' }, 'sleep 1'],
+    ['a thread of the kernel', { cmdline: '', comm: 'kthreadd' }, '[kthreadd]'],
+    ['what ended before it could be looked at', { cmdline: '', comm: '' }, 'unknown'],
+  ])('of %s', (_, process, text) => expect(commandLine(process)).toBe(text))
 })
 
 describe('endpoints', () => {

@@ -1,4 +1,5 @@
 import { i18n } from './i18n.svelte'
+import type { Process } from './wire.gen'
 
 const binaryUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
 
@@ -124,6 +125,11 @@ export function relative(iso: string, now: number): string {
     'relative',
     (locale) => new Intl.RelativeTimeFormat(locale, { numeric: 'auto' }),
   ).format(Math.round(seconds / length), unit)
+}
+
+/** The command line of a process as ps writes it: in brackets the name of one that has none. What ended too soon may have neither. */
+export function commandLine({ cmdline, comm }: Pick<Process, 'cmdline' | 'comm'>): string {
+  return cmdline || (comm === '' ? i18n.t.unknown : `[${comm}]`)
 }
 
 /** An address with its port as ss writes them: IPv6 in brackets, port 0 as a star. */
