@@ -1,5 +1,5 @@
 import { asApiError } from './api'
-import type { Api } from './api'
+import type { Api, ApiError } from './api'
 import { i18n } from './i18n.svelte'
 import type { Operations } from './operations.svelte'
 import type {
@@ -58,6 +58,8 @@ interface Act {
   logType: string
   target: string
   what: string
+  /** Hears why there is nothing of that name, in place of a toast: whoever typed it is told where they did. */
+  unfound?: ((refusal: ApiError) => void) | undefined
 }
 
 /** Seconds that a command may take when nobody says otherwise. */
@@ -85,9 +87,10 @@ export class Acting {
     this.#operations = operations
   }
 
-  /** Acts on the service of that exact name, which may have its manager before it. */
-  async service(name: string, action: ServiceAction) {
-    const act: Act = { logType: `service.${action}`, target: bare(name), what: bare(name) }
+  /** Acts on the service of that exact name, which may have its manager before it. unfound hears why there is none. */
+  async service(name: string, action: ServiceAction, unfound?: Act['unfound']) {
+    const [target, what] = [bare(name), bare(name)]
+    const act: Act = { logType: `service.${action}`, target, what, unfound }
     let confirm: string | undefined
     if (disrupts(action)) {
       const costs = await this.#tried(act, () => this.#stakes(name, action))
@@ -250,7 +253,12 @@ export class Acting {
     } catch (error) {
       const refusal = asApiError(error)
       this.#declined = refusal.code === 'reauthenticate'
-      this.#operations.refused(wordsOf(act), refusal, key)
+      if (act.unfound && refusal.code === 'not_found') {
+        if (key !== undefined) this.#operations.news.dismiss(key)
+        act.unfound(refusal)
+      } else {
+        this.#operations.refused(wordsOf(act), refusal, key)
+      }
       return null
     }
   }
