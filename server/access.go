@@ -196,9 +196,10 @@ func (s *Server) guard(r route) fiber.Handler {
 			return errNotSetUp()
 		}
 		if r.access != anybody {
-			session := s.sessions.find(tokenOf(c.Context()))
+			token := tokenOf(c.Context())
+			session := s.sessions.find(token)
 			if session == nil {
-				return errSignIn()
+				return errSignIn(s.sessions.lost(token))
 			}
 			if !r.enrolling && s.mustEnrol(session.Username) {
 				return errMustEnrol(session.Role)

@@ -68,6 +68,9 @@ func (a account) row() UserRow {
 	return row
 }
 
+// changed is called with the name of an account that is no longer what it was, and in which way: why its sessions end.
+type changed func(name, why string)
+
 // Accounts are those who may sign in. All are in memory; each change is on the disk before it counts. One process at a
 // time has them (the database is locked), and any of its goroutines may use them.
 type Accounts struct {
@@ -77,7 +80,7 @@ type Accounts struct {
 	now     func() time.Time
 	hasher  *hasher
 	nobody  string   // a hash that no password has
-	changed func()   // called after a role, a password or an account is no longer what it was
+	changed changed  // called after a role, a password or an account is no longer what it was
 	visits  *budgets // what they do to themselves: signing in and out, and giving their password again
 	edits   *budgets // changes of their own password or second factor
 
@@ -91,7 +94,7 @@ type Accounts struct {
 func newAccounts(db *bbolt.DB, log operationLog, logger *slog.Logger, now func() time.Time, cost hashCost) (*Accounts, error) {
 	a := &Accounts{
 		db: db, log: log, logger: logger, now: func() time.Time { return now().Round(0).UTC() },
-		hasher: newHasher(cost), changed: func() {}, spent: map[string]int64{},
+		hasher: newHasher(cost), changed: func(string, string) {}, spent: map[string]int64{},
 		visits: newBudgets(ownAtOnce, ownEvery), edits: newBudgets(ownAtOnce, ownEvery),
 	}
 	a.nobody = a.hasher.nobodysHash()
@@ -286,7 +289,7 @@ func (a *Accounts) Update(by Actor, name string, role *Role, password *string) (
 }
 
 // update calls changed at once when the account is no longer what it was.
-func (a *Accounts) update(by Actor, name string, role *Role, password *string, changed func()) (account, error) {
+func (a *Accounts) update(by Actor, name string, role *Role, password *string, changed changed) (account, error) {
 	var hash string
 	if role != nil {
 		if _, err := ParseRole(string(*role)); err != nil {
@@ -333,8 +336,11 @@ func (a *Accounts) update(by Actor, name string, role *Role, password *string, c
 	if err != nil {
 		return account{}, err
 	}
-	if after != before {
-		changed()
+	switch {
+	case after.Role != before.Role:
+		changed(name, endedRole)
+	case after != before:
+		changed(name, endedPassword)
 	}
 	return after, nil
 }
@@ -351,7 +357,7 @@ func (a *Accounts) Remove(by Actor, name string) error {
 	if err != nil {
 		return err
 	}
-	a.changed()
+	a.changed(name, endedRemoved)
 	return nil
 }
 

@@ -71,12 +71,12 @@ func TestAccountsChangeWithTheirRecord(t *testing.T) {
 		{"user.second-factor", func() (err error) {
 			code, err := totp.GenerateCode(secret, a.now())
 			must(err)
-			of, recovery, err = a.enable(Actor{}, "bob", secret, code, func() {})
+			of, recovery, err = a.enable(Actor{}, "bob", secret, code, func(string, string) {})
 			return err
 		}},
 		{"user.recovery-code", func() error { return a.spend(of, Actor{}, recovery[0]) }},
 		{"user.recovery-codes", func() error { _, err := a.renewCodes(Actor{}, "bob"); return err }},
-		{"user.second-factor-off", func() error { _, err := a.disable(Actor{}, "bob", func() {}); return err }},
+		{"user.second-factor-off", func() error { _, err := a.disable(Actor{}, "bob", func(string, string) {}); return err }},
 		{"user.remove", func() error { return a.Remove(Actor{}, "bob") }},
 	} {
 		state := func() (transaction int, last string) {

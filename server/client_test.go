@@ -137,10 +137,10 @@ func TestClientsEnd(t *testing.T) {
 		a, b, c := s.enter("ann", Admin), s.enter("ben", Admin), s.enter("cleo", Admin)
 		s.watch(a, Watch{ID: "p", Topic: "processes"})
 
-		s.hub.closeSessions(func(id string) bool { return id == b.session })
+		s.hub.closeSessions(map[string]string{b.session: endedByAdmin})
 		<-b.done
-		if b.wire.code != closeSessionEnded || a.isOver() {
-			t.Errorf("revoked: %d", b.wire.code)
+		if code, why := b.why(); code != closeSessionEnded || why != endedByAdmin || a.isOver() {
+			t.Errorf("revoked: %d %s", code, why)
 		}
 		s.hub.reconnect(c.session)
 		<-c.done

@@ -23,7 +23,7 @@ var errWrongCode = errors.New("the code is wrong, or it was used before")
 
 // enable gives an account the second factor whose secret this is, once a right code shows that its owner has it, and returns
 // the recovery codes, which are nowhere else. Sessions that were opened with the password alone end, which is what changed is for.
-func (a *Accounts) enable(by Actor, name, secret, code string, changed func()) (one account, codes []string, err error) {
+func (a *Accounts) enable(by Actor, name, secret, code string, changed changed) (one account, codes []string, err error) {
 	codes, hashes := newRecoveryCodes()
 	err = a.changeFactor(entryOf("user.second-factor", by, name, "second factor set up"), name, &one, func(had *secondFactor) (*secondFactor, error) {
 		if had != nil {
@@ -38,12 +38,12 @@ func (a *Accounts) enable(by Actor, name, secret, code string, changed func()) (
 	if err != nil {
 		return account{}, nil, err
 	}
-	changed()
+	changed(name, endedFactor)
 	return one, codes, nil
 }
 
 // disable takes the second factor away. Sessions of the account end, which is what changed is for.
-func (a *Accounts) disable(by Actor, name string, changed func()) (one account, err error) {
+func (a *Accounts) disable(by Actor, name string, changed changed) (one account, err error) {
 	err = a.changeFactor(entryOf("user.second-factor-off", by, name, "second factor removed"), name, &one, func(had *secondFactor) (*secondFactor, error) {
 		if had == nil {
 			return nil, errNoFactor(name)
@@ -53,7 +53,7 @@ func (a *Accounts) disable(by Actor, name string, changed func()) (one account, 
 	if err != nil {
 		return account{}, err
 	}
-	changed()
+	changed(name, endedFactor)
 	return one, nil
 }
 

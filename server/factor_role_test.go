@@ -27,7 +27,7 @@ func TestNothingBeforeTheSecondFactor(t *testing.T) {
 			continue
 		}
 		method, path, body := requestOf(request)
-		s.sessions.end(func(*Session) bool { return true })
+		s.sessions.end(func(*Session) string { return endedByAdmin })
 		token, _ := s.sessions.create(one, "127.0.0.1", "")
 		b := s.browser()
 		b.cookie = s.cookieName() + "=" + token

@@ -58,7 +58,7 @@ type ServiceLister interface {
 
 // sessionKeeper knows which sessions last.
 type sessionKeeper interface {
-	alive(id string) bool
+	whyEnded(id string) (why string, ended bool)
 	touch(id string)
 }
 
@@ -209,13 +209,13 @@ func (h *hub) leave(c *liveClient) {
 	h.serving.Done()
 }
 
-// closeSessions hangs up, with 4001, on every client whose session gone names.
-func (h *hub) closeSessions(gone func(sessionID string) bool) {
+// closeSessions hangs up, with 4001 and the reason, on every client of the sessions that ended.
+func (h *hub) closeSessions(ended map[string]string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for c := range h.clients {
-		if gone(c.session) {
-			c.end(closeSessionEnded, "the session has ended")
+		if why, over := ended[c.session]; over {
+			c.end(closeSessionEnded, why)
 		}
 	}
 }
@@ -263,17 +263,16 @@ func (h *hub) sweep() {
 		if touch {
 			touched = time.Now()
 		}
-		over := make(map[string]bool)
+		over := make(map[string]string)
 		for id, watches := range watching {
-			switch {
-			case !h.sessions.alive(id):
-				over[id] = true
-			case touch && watches:
+			if why, ended := h.sessions.whyEnded(id); ended {
+				over[id] = why
+			} else if touch && watches {
 				h.sessions.touch(id)
 			}
 		}
 		if len(over) > 0 {
-			h.closeSessions(func(id string) bool { return over[id] })
+			h.closeSessions(over)
 		}
 	}
 }

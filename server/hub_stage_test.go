@@ -94,10 +94,10 @@ func (f *fakeHost) Failed() []string {
 
 func (f *fakeHost) Managers() []string { return []string{"systemd"} }
 
-func (f *fakeHost) alive(id string) bool {
+func (f *fakeHost) whyEnded(id string) (string, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return !f.dead[id]
+	return "it is dead", f.dead[id]
 }
 
 func (f *fakeHost) touch(id string) {

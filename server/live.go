@@ -90,8 +90,8 @@ func (h *hub) serve(w *socketWire, session *Session) {
 		code, reason := c.why()
 		h.logger.Debug("a live connection ended", "user", c.username, "code", code, "reason", reason)
 	}()
-	if !h.sessions.alive(session.ID) { // it may have been revoked since the handshake
-		c.end(closeSessionEnded, "the session has ended")
+	if why, ended := h.sessions.whyEnded(session.ID); ended { // it may have been revoked since the handshake
+		c.end(closeSessionEnded, why)
 	}
 	c.end(0, h.read(c, w).Error())
 }

@@ -157,6 +157,13 @@ func (c *dialled) say(text string) {
 // closed waits for the end of the connection and gives the code that it was closed with.
 func (c *dialled) closed() int {
 	c.t.Helper()
+	code, _ := c.closedWith()
+	return code
+}
+
+// closedWith is closed, and the reason that came with the code.
+func (c *dialled) closedWith() (code int, why string) {
+	c.t.Helper()
 	select {
 	case <-c.done:
 	case <-time.After(10 * time.Second):
@@ -166,7 +173,7 @@ func (c *dialled) closed() int {
 	if !errors.As(c.err, &end) {
 		c.t.Fatalf("the connection ended with %v", c.err)
 	}
-	return end.Code
+	return end.Code, end.Text
 }
 
 func (s *liveServer) publish(processes ...collector.Process) {

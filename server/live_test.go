@@ -251,7 +251,7 @@ func testHangUp(t *testing.T, s *liveServer) {
 	deaf := s.dialOnly("ann", Admin) // neither reads nor answers
 	s.settle(3)
 	from := time.Now()
-	s.hub.closeSessions(func(id string) bool { return id == "session of ann" })
+	s.hub.closeSessions(map[string]string{"session of ann": endedByAdmin})
 	if waited := time.Since(from); waited > closeWait/2 {
 		t.Errorf("who revokes a session waited %v", waited)
 	}

@@ -217,7 +217,7 @@ func TestEveryRouteByWhoAsks(t *testing.T) {
 				}
 			}
 			b, session := as("admin")
-			s.sessions.endID(session.ID)
+			s.sessions.endID(session.ID, endedByAdmin)
 			if code := ask(b, "admin"); code != codeUnauthenticated {
 				t.Errorf("a revoked session gets %s", code)
 			}

@@ -112,7 +112,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	accounts.changed = sessions.endStale
+	accounts.changed = sessions.endChanged
 	s := &Server{
 		cfg: cfg, assets: app, accounts: accounts, sessions: sessions, throttle: newThrottle(steady), stop: make(chan struct{}),
 		acts: newBudgets(actsAtOnce, actsEvery), connections: newConnections(), devices: devices{known}, steady: steady,
@@ -122,9 +122,7 @@ func New(cfg Config) (*Server, error) {
 	s.hub.control, s.hub.commands = cfg.Control, cfg.Commands
 	cfg.Log.Subscribe(s.hub.operation)
 	s.hub.setUnseen(cfg.Log.Unseen())
-	sessions.hangUp = func(ended map[string]bool) {
-		s.hub.closeSessions(func(id string) bool { return ended[id] })
-	}
+	sessions.hangUp = s.hub.closeSessions
 	s.app = fiber.New(fiber.Config{
 		DisableStartupMessage:        true,
 		CaseSensitive:                true,

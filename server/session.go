@@ -53,12 +53,6 @@ func (s *Session) expiresAt() time.Time {
 	return absolute
 }
 
-// over tells whether the session has ended. One from the future does not count: the clock was wrong then or is now.
-func (s *Session) over(now time.Time) bool {
-	const future = 5 * time.Minute
-	return !now.Before(s.expiresAt()) || s.CreatedAt.After(now.Add(future)) || s.LastUsed.After(now.Add(future)) || s.PasswordAt.After(now.Add(future))
-}
-
 // sessions knows who is signed in. They are in memory and, by the hash of their tokens, in a store that outlives the
 // program; only the time of last use may be older there, by a minute. While the store cannot be written they go on in memory,
 // and it is written as soon as that works. Any goroutine may use them.
@@ -71,7 +65,7 @@ type sessions struct {
 	logger   *slog.Logger
 	now      func() time.Time
 	wall     func() time.Time
-	hangUp   func(ended map[string]bool) // closes the sockets of these sessions, named by ID
+	hangUp   func(ended map[string]string) // closes the sockets of these sessions, named by ID, and tells why
 
 	// storing is held over each look at byID that leads to a write into the store, so that no session that has ended is
 	// written there again.
@@ -80,13 +74,14 @@ type sessions struct {
 	ended   map[string]bool // keys that are still to be removed from the store
 	mu      sync.Mutex
 	byID    map[string]*Session
+	past    endings
 }
 
 // newSessions reads the sessions that outlived the program.
 func newSessions(store *Storage, accounts *Accounts, logger *slog.Logger, now func() time.Time) (*sessions, error) {
 	s := &sessions{
 		store: store, accounts: accounts, logger: logger, now: now, wall: accounts.now,
-		hangUp: func(map[string]bool) {}, byID: map[string]*Session{}, ended: map[string]bool{},
+		hangUp: func(map[string]string) {}, byID: map[string]*Session{}, ended: map[string]bool{}, past: endings{why: map[string]string{}},
 	}
 	err := store.Each(func(key string, text []byte) {
 		one := &Session{}
@@ -95,7 +90,7 @@ func newSessions(store *Storage, accounts *Accounts, logger *slog.Logger, now fu
 			return
 		}
 		one.key, one.savedAt = key, one.LastUsed
-		if !one.over(now()) {
+		if one.over(now()) == "" {
 			s.byID[one.ID] = one
 		}
 	})
@@ -139,7 +134,7 @@ func (s *sessions) create(of account, address, userAgent string) (string, *Sessi
 	s.mu.Unlock()
 	s.save(one.ID)
 	if own > maxSessions {
-		s.endID(oldest)
+		s.endID(oldest, endedTooMany)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -201,17 +196,11 @@ func (s *sessions) find(token string) *Session {
 	defer s.mu.Unlock()
 	// Looked up by a hash of a hash of the token: the time that takes tells nothing of it.
 	one := s.byID[sessionID(key)]
-	if one == nil || one.key != key || !s.holds(one, now) {
+	if one == nil || one.key != key || s.ending(one, now) != "" {
 		return nil
 	}
 	one.LastUsed = now
 	return s.told(one)
-}
-
-// holds tells whether a session has not ended: neither by time nor because its account is not what it was.
-func (s *sessions) holds(one *Session, now time.Time) bool {
-	of, known := s.accounts.get(one.Username)
-	return known && of.Stamp == one.Stamp && !one.over(now)
 }
 
 // touch counts as use of the session: it puts off the end by idleness.
@@ -219,18 +208,9 @@ func (s *sessions) touch(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if one := s.byID[id]; one != nil && s.holds(one, now) {
+	if one := s.byID[id]; one != nil && s.ending(one, now) == "" {
 		one.LastUsed = now
 	}
-}
-
-// alive tells whether the session has not ended. A socket asks once it is known to the hub: the session may have been
-// revoked between the handshake and that.
-func (s *sessions) alive(id string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	one := s.byID[id]
-	return one != nil && s.holds(one, s.now())
 }
 
 // confirmed notes that the password was given again.
@@ -239,7 +219,7 @@ func (s *sessions) confirmed(id string) error {
 	one := s.byID[id]
 	if one == nil {
 		s.mu.Unlock()
-		return errSignIn()
+		return errSignIn("")
 	}
 	one.PasswordAt = s.now()
 	s.mu.Unlock()
@@ -253,7 +233,7 @@ func (s *sessions) enrol(id, secret string) error {
 	defer s.mu.Unlock()
 	one := s.byID[id]
 	if one == nil {
-		return errSignIn()
+		return errSignIn("")
 	}
 	one.enrolling = secret
 	return nil
@@ -266,7 +246,7 @@ func (s *sessions) list() []Session {
 	now := s.now()
 	rows := []Session{}
 	for _, one := range s.byID {
-		if s.holds(one, now) {
+		if s.ending(one, now) == "" {
 			rows = append(rows, *s.told(one))
 		}
 	}
@@ -277,56 +257,6 @@ func (s *sessions) list() []Session {
 		return strings.Compare(a.ID, b.ID)
 	})
 	return rows
-}
-
-// end ends the sessions that which names, hangs up their sockets and returns how many they were.
-func (s *sessions) end(which func(*Session) bool) int {
-	s.mu.Lock()
-	ended := map[string]bool{}
-	var keys []string
-	for id, one := range s.byID {
-		if which(one) {
-			ended[id] = true
-			keys = append(keys, one.key)
-			delete(s.byID, id)
-		}
-	}
-	hangUp := s.hangUp
-	s.mu.Unlock()
-	if len(ended) == 0 {
-		return 0
-	}
-	hangUp(ended)
-	s.storing.Lock()
-	for _, key := range keys {
-		s.ended[key] = true
-	}
-	s.storing.Unlock()
-	s.removeEnded()
-	return len(ended)
-}
-
-// removeEnded removes ended sessions from the store: what is left there would be a session again after a restart.
-func (s *sessions) removeEnded() {
-	s.storing.Lock()
-	defer s.storing.Unlock()
-	for key := range s.ended {
-		err := s.store.Delete(key)
-		if s.tell(err); err != nil {
-			return
-		}
-		delete(s.ended, key)
-	}
-}
-
-func (s *sessions) endID(id string) int {
-	return s.end(func(one *Session) bool { return one.ID == id })
-}
-
-// endStale ends the sessions whose time is over or whose account is no longer what it was.
-func (s *sessions) endStale() {
-	now := s.now()
-	s.end(func(one *Session) bool { return !s.holds(one, now) })
 }
 
 // saveUnsaved has the store follow after it could not be written.
@@ -363,7 +293,7 @@ func (s *sessions) saveUsed(age time.Duration) {
 
 // keep clears away sessions whose time is over, stores their use, and sweeps the store, until stop closes. It looks at the clock often,
 // because the wall clock may be set or the machine may sleep; not each second, which would cost a quiet server as much as reading
-// the host does. That none is used beyond its time, whoever uses it sees to (alive).
+// the host does. That none is used beyond its time, whoever uses it sees to (whyEnded).
 func (s *sessions) keep(stop <-chan struct{}) {
 	ticker := time.NewTicker(keepEvery)
 	defer ticker.Stop()

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -13,7 +14,10 @@ const (
 	securePrefix = "__Host-" // binds a cookie to this very host, and browsers send it back over TLS only
 )
 
-func errSignIn() error { return refuse(codeUnauthenticated, "sign in first") }
+// errSignIn refuses whoever is not signed in, and tells why not any more, where that is known.
+func errSignIn(why string) error {
+	return refuse(codeUnauthenticated, "%s", cmp.Or(why, "sign in first"))
+}
 
 // errNeedsCode refuses a sign-in whose password is right.
 func errNeedsCode(message string) *Error {
@@ -90,7 +94,7 @@ func (s *Server) enter(c *fiber.Ctx, one account) *Session {
 	before := s.sessions.find(tokenOf(c.Context()))
 	token, session := s.sessions.create(one, sourceOf(c), c.Get(fiber.HeaderUserAgent))
 	if before != nil {
-		s.sessions.endID(before.ID)
+		s.sessions.endID(before.ID, endedAnew)
 	}
 	setToken(c, token)
 	s.rememberDevice(c, one)
@@ -99,10 +103,10 @@ func (s *Server) enter(c *fiber.Ctx, one account) *Session {
 
 // goOn is what is called when an account of one's own is no longer what it was: all its sessions end, but the browser that
 // did it comes back with the one that enter makes.
-func (s *Server) goOn(session *Session) func() {
-	return func() {
+func (s *Server) goOn(session *Session) changed {
+	return func(name, why string) {
 		s.hub.reconnect(session.ID)
-		s.accounts.changed()
+		s.accounts.changed(name, why)
 	}
 }
 
@@ -209,9 +213,10 @@ func (s *Server) showSession(c *fiber.Ctx) error {
 // showEntry answers GET /entry: who is signed in, if anybody is. The app asks it when it opens, because a browser tells a refusal,
 // which GET /session answers to strangers, on its console as an error.
 func (s *Server) showEntry(c *fiber.Ctx) error {
-	session := s.sessions.find(tokenOf(c.Context()))
+	token := tokenOf(c.Context())
+	session := s.sessions.find(token)
 	if session == nil {
-		return c.JSON(EntryReply{})
+		return c.JSON(EntryReply{Ended: s.sessions.lost(token)})
 	}
 	connectionOf(c).known.Store(true)
 	reply := s.sessionReply(session)
@@ -221,7 +226,7 @@ func (s *Server) showEntry(c *fiber.Ctx) error {
 // signOut answers DELETE /session.
 func (s *Server) signOut(c *fiber.Ctx) error {
 	session := sessionOf(c)
-	if s.sessions.endID(session.ID) > 0 {
+	if s.sessions.endID(session.ID, endedSignedOut) > 0 {
 		s.accounts.record("session.logout", actorOf(c), session.Username, "signed out")
 	}
 	setToken(c, "")
@@ -270,12 +275,18 @@ func (s *Server) listSessions(c *fiber.Ctx) error {
 func (s *Server) endSession(c *fiber.Ctx) error {
 	session, id := sessionOf(c), c.Params("id")
 	owner := ""
-	ended := s.sessions.end(func(one *Session) bool {
-		mine := one.ID == id && (one.Username == session.Username || session.Role == Admin)
-		if mine {
+	ended := s.sessions.end(func(one *Session) string {
+		switch {
+		case one.ID != id:
+			return ""
+		case one.Username == session.Username:
 			owner = one.Username
+			return endedByOwner
+		case session.Role == Admin:
+			owner = one.Username
+			return endedByAdmin
 		}
-		return mine
+		return ""
 	})
 	if ended == 0 {
 		return refuse(codeNotFound, "there is no such session; it may have ended")

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// TestSocketsHangUp ends sessions in every way there is, and looks at what becomes of their open sockets.
+// TestSocketsHangUp ends sessions in every way there is, and looks at what becomes of their open sockets: they are closed with the reason, which
+// is told once more to who comes with the token.
 func TestSocketsHangUp(t *testing.T) {
 	administer := func(r AdminRequest) func(*testing.T, *testServer, *browser, *browser) {
 		return func(t *testing.T, s *testServer, _, _ *browser) {
@@ -20,32 +21,50 @@ func TestSocketsHangUp(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(t *testing.T, s *testServer, admin, b *browser)
 		code int
+		why  string
 	}{
-		"signed out":     {func(_ *testing.T, _ *testServer, _, b *browser) { b.want(204, "DELETE", "/session", nil) }, closeSessionEnded},
-		"signed in anew": {func(_ *testing.T, _ *testServer, _, b *browser) { b.signIn("vic") }, closeSessionEnded},
+		"signed out":     {func(_ *testing.T, _ *testServer, _, b *browser) { b.want(204, "DELETE", "/session", nil) }, closeSessionEnded, endedSignedOut},
+		"signed in anew": {func(_ *testing.T, _ *testServer, _, b *browser) { b.signIn("vic") }, closeSessionEnded, endedAnew},
 		"revoked": {func(t *testing.T, _ *testServer, admin, b *browser) {
 			admin.want(204, "DELETE", "/sessions/"+currentSession(t, b).ID, nil)
-		}, closeSessionEnded},
+		}, closeSessionEnded, endedByAdmin},
 		"another role": {func(_ *testing.T, _ *testServer, admin, _ *browser) {
 			admin.want(200, "PATCH", "/users/vic", map[string]string{"role": "operator"})
-		}, closeSessionEnded},
+		}, closeSessionEnded, endedRole},
 		"another password": {func(_ *testing.T, _ *testServer, admin, _ *browser) {
 			admin.want(200, "PATCH", "/users/vic", map[string]string{"password": newTestPassword})
-		}, closeSessionEnded},
-		"removed":                           {func(_ *testing.T, _ *testServer, admin, _ *browser) { admin.want(204, "DELETE", "/users/vic", nil) }, closeSessionEnded},
-		"another password, by command line": {administer(AdminRequest{Do: "passwd", Name: "vic", Password: newTestPassword}), closeSessionEnded},
-		"another role, by command line":     {administer(AdminRequest{Do: "role", Name: "vic", Role: Admin}), closeSessionEnded},
-		"removed, by command line":          {administer(AdminRequest{Do: "remove", Name: "vic"}), closeSessionEnded},
-		"idle":                              {func(_ *testing.T, s *testServer, _, _ *browser) { s.clock.add(idleTime) }, closeSessionEnded},
+		}, closeSessionEnded, endedPassword},
+		"removed":                           {func(_ *testing.T, _ *testServer, admin, _ *browser) { admin.want(204, "DELETE", "/users/vic", nil) }, closeSessionEnded, endedRemoved},
+		"another password, by command line": {administer(AdminRequest{Do: "passwd", Name: "vic", Password: newTestPassword}), closeSessionEnded, endedPassword},
+		"another role, by command line":     {administer(AdminRequest{Do: "role", Name: "vic", Role: Admin}), closeSessionEnded, endedRole},
+		"removed, by command line":          {administer(AdminRequest{Do: "remove", Name: "vic"}), closeSessionEnded, endedRemoved},
+		"idle":                              {func(_ *testing.T, s *testServer, _, _ *browser) { s.clock.add(idleTime) }, closeSessionEnded, "your session was not used for 30 minutes"},
+		"revoked by oneself": {func(t *testing.T, s *testServer, _, b *browser) {
+			elsewhere := s.browser()
+			elsewhere.signIn("vic")
+			elsewhere.want(204, "DELETE", "/sessions/"+currentSession(t, b).ID, nil)
+		}, closeSessionEnded, endedByOwner},
+		"too many": {func(_ *testing.T, s *testServer, _, _ *browser) {
+			one, _ := s.accounts.get("vic")
+			for range maxSessions {
+				s.clock.add(time.Second)
+				s.sessions.create(one, "", "")
+			}
+		}, closeSessionEnded, endedTooMany},
+		"a second factor, elsewhere": {func(_ *testing.T, s *testServer, _, _ *browser) {
+			elsewhere := s.browser()
+			elsewhere.signIn("vic")
+			elsewhere.enrol()
+		}, closeSessionEnded, endedFactor},
 		// The page that changed the password comes back with its new token.
 		"own password": {func(_ *testing.T, _ *testServer, _, b *browser) {
 			b.want(200, "PATCH", "/users/vic", map[string]string{"password": newTestPassword, "currentPassword": testPassword})
-		}, closeGoingAway},
+		}, closeGoingAway, endedPassword},
 		"own password, elsewhere": {func(_ *testing.T, s *testServer, _, _ *browser) {
 			elsewhere := s.browser()
 			elsewhere.signIn("vic")
 			elsewhere.want(200, "PATCH", "/users/vic", map[string]string{"password": newTestPassword, "currentPassword": testPassword})
-		}, closeSessionEnded},
+		}, closeSessionEnded, endedPassword},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startServer(t)
@@ -54,11 +73,20 @@ func TestSocketsHangUp(t *testing.T) {
 			for _, one := range []*dialled{adminSocket, socket} {
 				one.until("hello", func(f *follower) bool { return f.hello != nil })
 			}
+			back := s.browser()
+			back.cookie = b.cookie
 			from := time.Now()
 			c.end(t, s, admin, b)
 			ended := time.Now()
-			if code := socket.closed(); code != c.code {
-				t.Errorf("closed with %d, want %d", code, c.code)
+			code, why := socket.closedWith()
+			if code != c.code || code == closeSessionEnded && why != c.why {
+				t.Errorf("closed with %d %q, want %d %q", code, why, c.code, c.why)
+			}
+			if message := back.want(401, "GET", "/session", nil).message(); message != c.why {
+				t.Errorf("refused with %q, want %q", message, c.why)
+			}
+			if entry := into[EntryReply](t, back.want(200, "GET", "/entry", nil)); entry.Session != nil || entry.Ended != c.why {
+				t.Errorf("let in with %+v, want %q", entry, c.why)
 			}
 			if late := time.Since(ended); late > 5*time.Second {
 				t.Errorf("closed %v after the answer, %v after the request", late, time.Since(from))

@@ -53,7 +53,7 @@ func TestStoredSessionsHoldToTheirAccount(t *testing.T) {
 	b := s.signedIn("ann", Admin)
 	s.addUser("bob", Admin)
 	one, _ := s.accounts.get("ann")
-	s.accounts.changed = func() {} // as if it ended here
+	s.accounts.changed = func(string, string) {} // as if it ended here
 	if _, err := s.accounts.Update(Actor{}, "ann", nil, ptr("another horse battery")); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestEndedSessionIsNotStoredAgain(t *testing.T) {
 			s.sessions.saveUsed(0)
 			close(done)
 		}()
-		s.sessions.endID(session.ID)
+		s.sessions.endID(session.ID, endedByAdmin)
 		<-done
 		s.sessions.save(session.ID)
 	}

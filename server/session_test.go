@@ -181,13 +181,13 @@ func TestSessionEndsByTime(t *testing.T) {
 			s.clock.add(idleTime - time.Second)
 			s.sessions.touch(id)
 		}
-		if !s.sessions.alive(id) {
-			t.Error("the session is over")
+		if why, ended := s.sessions.whyEnded(id); ended {
+			t.Errorf("the session is over: %s", why)
 		}
 		b.want(200, "GET", "/session", nil)
 		s.clock.add(idleTime)
 		s.sessions.touch(id) // too late
-		if s.sessions.alive(id) {
+		if _, ended := s.sessions.whyEnded(id); !ended {
 			t.Error("a touch brought the session back")
 		}
 		b.want(401, "GET", "/session", nil)
@@ -277,7 +277,7 @@ func (s *testServer) watchHangUps() func() map[string]bool {
 	s.sessions.mu.Lock()
 	defer s.sessions.mu.Unlock()
 	before := s.sessions.hangUp
-	s.sessions.hangUp = func(ended map[string]bool) {
+	s.sessions.hangUp = func(ended map[string]string) {
 		before(ended)
 		s.sessions.mu.Lock()
 		defer s.sessions.mu.Unlock()

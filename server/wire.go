@@ -35,9 +35,11 @@ type SessionReply struct {
 	Warning   string    `json:"warning,omitempty"`
 }
 
-// EntryReply tells whether anybody is signed in: without a session, nobody is.
+// EntryReply tells whether anybody is signed in: without a session, nobody is. Ended is why the session ended that the browser comes
+// with, where that is known.
 type EntryReply struct {
 	Session *SessionReply `json:"session"`
+	Ended   string        `json:"ended,omitempty"`
 }
 
 // SecondFactorReply answers GET /second-factor. RecoveryCodes is how many are left; Required, that the role needs one.

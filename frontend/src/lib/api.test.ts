@@ -71,7 +71,7 @@ describe('a call', () => {
     await expect(api.call('POST', '/session', {}, { signingIn: true })).rejects.toThrow(ApiError)
     expect(api.onEnded).not.toHaveBeenCalled()
     await expect(api.call('GET', '/host')).rejects.toThrow(ApiError)
-    expect(api.onEnded).toHaveBeenCalledOnce()
+    expect(api.onEnded).toHaveBeenCalledExactlyOnceWith('why')
   })
 })
 

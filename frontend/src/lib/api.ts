@@ -48,8 +48,8 @@ export interface CallOptions {
 
 /** The HTTP half of the contract: JSON both ways, refusals as ApiError. */
 export class Api {
-  /** Called when the server says that nobody is signed in. */
-  onEnded = () => {}
+  /** Called when the server says that nobody is signed in, in its words. */
+  onEnded: (why: string) => void = () => {}
   /** Called when the server could not be reached. */
   onUnreachable = () => {}
   /** Asks for the password again; resolves to whether it was given. */
@@ -66,7 +66,7 @@ export class Api {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
       if (error.code === 'unreachable') this.onUnreachable()
-      if (error.code === 'unauthenticated' && !options.signingIn) this.onEnded()
+      if (error.code === 'unauthenticated' && !options.signingIn) this.onEnded(error.message)
       if (error.code !== 'reauthenticate' || options.unasked) throw error
       if (!(await this.onReauthenticate())) throw error
       return this.#once<T>(method, path, body, options)

@@ -30,14 +30,14 @@ export const live = new Live(
     },
     operation: ({ operation, unseen }) => operations.arrived(operation, unseen),
     unseen: (unseen) => operations.counted(unseen),
-    ended: () => session.leave(true),
+    ended: (why) => session.leave(true, why),
   },
 )
 
 export const summary = new SummaryStore(live, api)
 export const host = new HostFacts(api)
 
-api.onEnded = () => session.leave(true)
+api.onEnded = (why) => session.leave(true, why)
 api.onUnreachable = () => live.doubt()
 
 /** Too narrow for tables: they become lists. */
@@ -48,10 +48,7 @@ export const wide = new MediaQuery('(min-width: 75em)', true)
 async function probe(): Promise<Probe> {
   try {
     const signal = AbortSignal.timeout(5_000)
-    const user = await api.call<SessionReply>('GET', '/session', undefined, {
-      signingIn: true,
-      signal,
-    })
+    const user = await api.call<SessionReply>('GET', '/session', undefined, { signal })
     // The role has come to need a second factor: that is why nothing is told any more.
     if (user.mustEnrol) session.enter(user)
     return 'answers'

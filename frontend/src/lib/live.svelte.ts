@@ -52,8 +52,8 @@ export interface LiveEvents {
   hello(message: HelloMessage): void
   operation(message: OperationMessage): void
   unseen(unseen: number): void
-  /** The session ended; the connection is off and stays so. */
-  ended(): void
+  /** The session ended, why is in the server's words; the connection is off and stays so. */
+  ended(why: string): void
 }
 
 const goingAway = 1001
@@ -243,7 +243,7 @@ export class Live {
     const socket = this.#world.open()
     this.#socket = socket
     socket.onmessage = (event) => void this.#take(event.data as string)
-    socket.onclose = (event) => void this.#closed(socket, event.code)
+    socket.onclose = ({ code, reason }) => void this.#closed(socket, code, reason)
     this.#timer = setTimeout(() => void this.#closed(socket, 0), openingLimit)
   }
 
@@ -259,14 +259,14 @@ export class Live {
     socket.close()
   }
 
-  async #closed(socket: WebSocket, code: number) {
+  async #closed(socket: WebSocket, code: number, reason = '') {
     if (socket !== this.#socket) return
     clearTimeout(this.#timer)
     const wasLive = this.state === 'live'
     this.#forget()
     if (code === sessionEnded) {
       this.stop()
-      this.#events.ended()
+      this.#events.ended(reason)
       return
     }
     if (this.lostAt === 0) this.lostAt = Date.now()
@@ -283,7 +283,7 @@ export class Live {
     if (this.state !== 'waiting') return
     if (probe === 'signed out') {
       this.stop()
-      this.#events.ended()
+      this.#events.ended('')
     } else if (probe === 'answers') {
       this.lost = 'blocked'
     } else if (this.lost !== 'stopped') {

@@ -6,7 +6,7 @@ import type { ClientMessage } from './wire.gen'
 /** The server's end of a WebSocket. */
 class FakeSocket {
   onmessage: ((event: { data: string }) => void) | null = null
-  onclose: ((event: { code: number }) => void) | null = null
+  onclose: ((event: { code: number; reason?: string }) => void) | null = null
   sent: ClientMessage[] = []
   readyState: number = WebSocket.OPEN
   closed = false
@@ -327,8 +327,8 @@ describe('a lost connection', () => {
 describe('a session that ended', () => {
   it('ends the connection for good', async () => {
     connect()
-    socket().onclose?.({ code: 4001 })
-    expect(events.ended).toHaveBeenCalledOnce()
+    socket().onclose?.({ code: 4001, reason: 'your role was changed' })
+    expect(events.ended).toHaveBeenCalledExactlyOnceWith('your role was changed')
     expect(live.state).toBe('off')
     await vi.advanceTimersByTimeAsync(60_000)
     expect(sockets).toHaveLength(1)

@@ -1,8 +1,12 @@
 import { asApiError } from './api'
 import type { Api, ApiError } from './api'
+import type { Form } from './i18n/said.gen'
 import type { EntryReply, SessionReply } from './wire.gen'
 
 export type Role = SessionReply['role']
+
+/** What the server says when it does not know whose session it was. */
+const unknown: Form = 'sign in first'
 
 const ranks: Record<Role, number> = { viewer: 0, operator: 1, admin: 2 }
 
@@ -20,6 +24,8 @@ export class Session {
   user = $state.raw<SessionReply | null>(null)
   /** Whose session ended that they did not end themselves; empty: nobody's did. */
   ended = $state('')
+  /** Why the session ended, in the server's words; empty where that is not known, or the user ended it. */
+  why = $state('')
   /** The role that the user had before their session ended, where it is another one now; empty: it is not. */
   formerRole = $state<Role | ''>('')
   failure = $state.raw<ApiError | null>(null)
@@ -41,10 +47,11 @@ export class Session {
   /** Asks the server who is signed in. */
   async load() {
     try {
-      const { session } = await this.#api.call<EntryReply>('GET', '/entry')
+      const { session, ended = '' } = await this.#api.call<EntryReply>('GET', '/entry')
       if (session) this.enter(session)
       else {
         this.user = null
+        this.why = ended
         this.state = 'out'
       }
     } catch (error) {
@@ -89,7 +96,7 @@ export class Session {
     this.formerRole = before === user.role ? '' : before
     this.#before = null
     this.user = user
-    this.ended = ''
+    this.ended = this.why = ''
     this.state = user.mustEnrol ? 'enrolling' : 'in'
   }
 
@@ -98,10 +105,11 @@ export class Session {
     if (this.user) this.user = { ...this.user, username, role }
   }
 
-  leave(ended: boolean) {
+  leave(ended: boolean, why = '') {
     if (this.user === null) return
     this.#before = ended && !this.#leaving ? this.user : null
     this.ended = this.#before?.username ?? ''
+    this.why = this.#before && why !== unknown ? why : ''
     this.user = null
     this.state = 'out'
   }

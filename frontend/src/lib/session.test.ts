@@ -83,13 +83,22 @@ describe('a session', () => {
     expect(session.ended).toBe('ada')
   })
 
-  it('that ended by itself says whose it was, until the next', async () => {
+  it('that ended by itself says whose it was and why, until the next', async () => {
     signedIn(reply('viewer'))
     await session.load()
-    session.leave(true)
-    expect(session.ended).toBe('ada')
+    session.leave(true, 'your password was changed')
+    session.leave(true, 'sign in first')
+    expect(session).toMatchObject({ ended: 'ada', why: 'your password was changed' })
     await session.login('ada', 'secret')
-    expect(session).toMatchObject({ state: 'in', ended: '' })
+    expect(session).toMatchObject({ state: 'in', ended: '', why: '' })
+    session.leave(true, 'sign in first')
+    expect(session).toMatchObject({ ended: 'ada', why: '' })
+  })
+
+  it('that ended while the page was away says why', async () => {
+    call.mockResolvedValue({ session: null, ended: 'your role was changed' })
+    await session.load()
+    expect(session).toMatchObject({ state: 'out', ended: '', why: 'your role was changed' })
   })
 
   it.each([

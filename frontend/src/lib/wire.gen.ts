@@ -21,6 +21,7 @@ export interface SessionReply {
 
 export interface EntryReply {
 	session: SessionReply | null
+	ended?: string
 }
 
 export interface SecondFactorReply {

@@ -6,7 +6,8 @@ export const access = {
     signIn: 'Sign in',
     busy: 'Signing in …',
     wrong: 'The user name or the password is wrong.',
-    ended: 'Your session has ended. Sign in again to go on where you were.',
+    ended: 'Your session has ended.',
+    goOn: 'Sign in again to go on where you were.',
   },
   unkept: {
     title: 'Warning',

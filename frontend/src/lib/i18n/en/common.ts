@@ -3,6 +3,8 @@ import type { ErrorCode } from '../../api'
 export const common = {
   /** Between what something is of and it. */
   colon: ': ',
+  /** Between two sentences. */
+  space: ' ',
   skip: 'Skip to content',
   loading: 'Loading …',
   close: 'Close',

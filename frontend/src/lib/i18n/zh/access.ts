@@ -8,7 +8,8 @@ export const access: typeof en = {
     signIn: '登录',
     busy: '正在登录…',
     wrong: '用户名或密码错误。',
-    ended: '会话已结束。重新登录后可继续之前的操作。',
+    ended: '会话已结束。',
+    goOn: '重新登录后可继续之前的操作。',
   },
   unkept: {
     title: '警告',

@@ -2,6 +2,7 @@ import type { common as en } from '../en/common'
 
 export const common: typeof en = {
   colon: '：',
+  space: '',
   skip: '跳到正文',
   loading: '正在加载…',
   close: '关闭',

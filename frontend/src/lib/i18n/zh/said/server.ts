@@ -20,6 +20,20 @@ const hint = {
 
 const access = {
   'sign in first': '请先登录',
+  'you signed out in another window': '您已在其他窗口退出登录',
+  'you signed in anew in another window': '您已在其他窗口重新登录',
+  'you ended this session from another one': '您已从其他会话结束此会话',
+  'an administrator ended your session': '管理员结束了您的会话',
+  'you have many sessions: the one that was used longest ago ended':
+    '您的会话过多，最久未使用的会话已被结束',
+  'your role was changed': '您的角色已更改',
+  'your password was changed': '您的密码已修改',
+  'your second factor was set up or removed': '您的双重验证已启用或移除',
+  'your account was changed': '您的账户已更改',
+  'your account was removed': '您的账户已删除',
+  'the clock of the server was set': '服务器的时钟被调整',
+  'a session lasts %d hours at most': '会话最长持续 {1} 小时',
+  'your session was not used for %d minutes': '会话已有 {1} 分钟未使用',
   'username and password are needed': '需要用户名和密码',
   'the user name or the password is wrong': '用户名或密码不正确',
   'wrong user name or password': '用户名或密码错误',
