@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { axe } from './browser'
 import { password, Server } from './server'
-import { usePages, useServer, watch } from './use'
+import { usePages, useServer, visit, watch } from './use'
 
 const server = await useServer(Server.ready())
 const pages = await usePages()
@@ -132,6 +132,24 @@ describe('two browsers', () => {
     await account.waitFor({ state: 'detached' })
     expect(await field.inputValue()).toBe('half-writ')
     expect(await field.evaluate((element) => element === document.activeElement)).toBe(true)
+  })
+
+  it('are not offered to be added where they may not be seen', async () => {
+    const page = await visit(pages, server, '/', { as: 'ada' })
+    await page.route('**/api/v1/users', (route) =>
+      route.fulfill({
+        status: 403,
+        json: { error: { code: 'reauthenticate', message: 'give your password again' } },
+      }),
+    )
+    await page.getByRole('navigation').getByRole('link', { name: 'Users' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
+    await page.getByText('Your password is needed to see the users.').waitFor()
+    const add = page.getByRole('button', { name: 'Add user' })
+    expect(await add.count()).toBe(0)
+    await page.unroute('**/api/v1/users')
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await add.waitFor()
   })
 
   it('see no row move while they aim at one', async () => {
