@@ -140,3 +140,31 @@ it('says why it could not be had at all', async () => {
   await settle()
   expect(list.failure?.code).toBe('unavailable')
 })
+
+it('is asked for again when a row should have gone by itself, while it is looked at', async () => {
+  end()
+  const ends = Date.now() + 600_000
+  end = $effect.root(() => {
+    list = new AskedList({
+      ask,
+      key: ({ name }) => name,
+      changes: /^user\./,
+      ends: ({ name }) => (name === 'grace' ? ends : Infinity),
+    })
+  })
+  await settle()
+  ask.mockClear()
+  await vi.advanceTimersByTimeAsync(598_000)
+  expect(ask).not.toHaveBeenCalled()
+  // By the server's clock it is not time yet.
+  there = [row('ada'), row('grace')]
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(ask).toHaveBeenCalledTimes(1)
+  there = [row('ada')]
+  await settle()
+  expect(ask).toHaveBeenCalledTimes(1)
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(names()).toEqual(['ada'])
+  await vi.advanceTimersByTimeAsync(600_000)
+  expect(ask).toHaveBeenCalledTimes(2)
+})

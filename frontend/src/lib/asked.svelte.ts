@@ -8,6 +8,8 @@ import { live, operations } from './app.svelte'
  * come at once each would ask. In milliseconds.
  */
 const settling = 250
+/** The clocks of two machines differ: what should have gone by now is not asked for more often. In milliseconds. */
+const leastPause = 60_000
 
 /** What a list needs to know of its rows. */
 interface Kind<Row> {
@@ -15,12 +17,15 @@ interface Kind<Row> {
   key(row: Row): string
   /** The types of the records that tell of what changes it. */
   changes: RegExp
+  /** When a row goes that no record tells of, unless it is put off meanwhile: in milliseconds of Date.now(). */
+  ends?(row: Row): number
 }
 
 /**
  * A list that no watch tells of, for the component that makes this. It is asked for at once, and again when a record of the
- * log tells that it may have changed, when the page is shown again and when the connection is back. A hidden page asks for
- * nothing, and no page from time to time: the session of whoever is away would never end.
+ * log tells that it may have changed, when a row should have gone by itself, when the page is shown again and when the
+ * connection is back. A hidden page asks for nothing, and no page from time to time: the session of whoever is away would
+ * never end.
  */
 export class AskedList<Row> {
   /** As it came last; null before it did. */
@@ -66,6 +71,13 @@ export class AskedList<Row> {
         clearTimeout(timer)
         end()
       }
+    })
+    $effect(() => {
+      const next = Math.min(...(this.all ?? []).map((row) => kind.ends?.(row) ?? Infinity))
+      if (!visible || next === Infinity) return
+      const pause = Math.max(leastPause, next - Date.now())
+      const timer = setTimeout(() => void this.#again({ unasked: true }), pause)
+      return () => clearTimeout(timer)
     })
   }
 
