@@ -274,6 +274,17 @@ describe('a viewer', () => {
     expect(await cells.last().innerText()).not.toContain(' ')
   })
 
+  it('who follows a link to a process is told that they may not look into it', async () => {
+    const page = await at(`/processes?open=${process.pid}`, 'edith')
+    const panel = page.getByRole('complementary', { name: 'Process' })
+    await panel.getByText('Your role, viewer, may not do this.').waitFor()
+    expect(await panel.getByRole('button', { name: 'Try again' }).count()).toBe(0)
+    expect(await axe(page)).toEqual([])
+    await page.keyboard.press('Escape')
+    await panel.waitFor({ state: 'detached' })
+    expect(new URL(page.url()).searchParams.has('open')).toBe(false)
+  })
+
   it('changes the own password and stays signed in', async () => {
     const page = await at('/account', 'edith')
     const before = await unseen(page)
