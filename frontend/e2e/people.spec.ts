@@ -28,10 +28,20 @@ describe('users', () => {
     await page.keyboard.press('Escape')
     await expect.poll(focused).toBe('Add user')
     await page.getByRole('button', { name: 'Add user' }).click()
-    await dialog.getByLabel('User name').fill('grace')
+    const name = dialog.getByLabel('User name')
+    await name.fill('ada')
     await dialog.getByRole('radio', { name: /^Viewer/ }).check()
     await dialog.getByLabel('New password').fill(password)
     await dialog.getByLabel('The same again').fill(password)
+    await dialog.getByRole('button', { name: 'Add user' }).click()
+    await dialog.getByText('There is already a user ada.').waitFor()
+    await expect
+      .poll(() => name.evaluate((element) => element === document.activeElement))
+      .toBe(true)
+    expect(await name.getAttribute('aria-invalid')).toBe('true')
+    // What is written there is written over, and blanks around a name do not count.
+    await page.keyboard.insertText(' grace ')
+    expect(await name.getAttribute('aria-invalid')).toBe('false')
     await dialog.getByRole('button', { name: 'Add user' }).click()
     const row = page
       .getByRole('table', { name: 'Users', exact: true })

@@ -18,6 +18,12 @@ export function explain(failure: ApiError, signingIn = false): { title: string; 
   return { title: said, detail: '' }
 }
 
+/** The same in one line, as it is told at a field. */
+export function explainInLine(failure: ApiError): string {
+  const { title, detail } = explain(failure)
+  return `${title} ${detail}`.trim()
+}
+
 /** With a capital and a full stop, unless it begins with a name. */
 export function sentence(text: string): string {
   const trimmed = text.trim()
