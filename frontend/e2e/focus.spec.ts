@@ -82,6 +82,25 @@ describe('a form', () => {
 })
 
 describe('what has the focus', () => {
+  it('has it again when it waited for an answer', async () => {
+    const page = await at('/account')
+    let answer = () => {}
+    const answered = new Promise<void>((resolve) => (answer = resolve))
+    await page.route('**/api/v1/users/ada', async (route) => {
+      await answered
+      await route.abort()
+    })
+    await page.getByLabel('Current password').fill(password)
+    await page.getByLabel('New password').fill('a new good password')
+    await page.getByLabel('The same again').fill('a new good password')
+    await page.getByRole('button', { name: 'Change password' }).press('Enter')
+    // The browser takes it from what is disabled.
+    await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).toBe('BODY')
+    answer()
+    await page.getByText('The server does not answer.').waitFor()
+    await expect.poll(() => focused(page)).toBe('Change password')
+  })
+
   it('hands it on to what is around when it leaves the page', async () => {
     const page = await at('/account')
     await page.getByRole('button', { name: 'Set up' }).press('Enter')

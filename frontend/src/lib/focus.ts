@@ -23,7 +23,8 @@ export function toRows(): boolean {
 
 /**
  * Keeps the focus from getting lost: where what has it leaves the page, it goes to the nearest thing around that can have
- * it, or to the heading there. Returns what ends that.
+ * it, or to the heading there. A button that is disabled while it waits for an answer has it again then. Returns what ends
+ * that.
  */
 export function keepFocus(): () => void {
   let path: HTMLElement[] = []
@@ -31,8 +32,14 @@ export function keepFocus(): () => void {
     path = []
     for (let at = target as HTMLElement | null; at; at = at.parentElement) path.push(at)
   }
-  const observer = new MutationObserver(() => {
-    if (!path[0] || path[0].isConnected) return
+  const observer = new MutationObserver((changes) => {
+    const [last] = path
+    if (!last) return
+    if (last.isConnected) {
+      const waited = changes.some(({ type, target }) => type === 'attributes' && target === last)
+      if (waited && document.activeElement === document.body) last.focus({ preventScroll: true })
+      return
+    }
     const around = path.filter((element) => element.isConnected)
     path = []
     if (document.activeElement !== document.body) return
@@ -46,7 +53,8 @@ export function keepFocus(): () => void {
     }
   })
   document.addEventListener('focusin', came)
-  observer.observe(document.body, { childList: true, subtree: true })
+  const attributeFilter = ['disabled']
+  observer.observe(document.body, { childList: true, subtree: true, attributeFilter })
   return () => {
     document.removeEventListener('focusin', came)
     observer.disconnect()
