@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-const settled = 4 * time.Second // after some have come or gone, where nothing is read again for a while
+const settled = 3 * time.Second // after some have come or gone, where nothing is read again for a while
 
 // growth measures what each further process or socket costs a tick. By /proc half of RLIMIT_NOFILE processes have a
 // descriptor that stays open; what those beyond cost is told by itself.
@@ -125,7 +125,7 @@ func (b *bench) grow(topic string, sizes []int, ways int, settling time.Duration
 // tickCosts is what a second costs each of the servers, in the same seconds: the median of some.
 func (b *bench) tickCosts(servers map[string]*served) map[string]float64 {
 	ticks := map[string][]float64{}
-	for range 9 {
+	for range 7 {
 		from, began := map[string]float64{}, time.Now()
 		for source, s := range servers {
 			from[source] = s.cpu()
