@@ -22,9 +22,9 @@ import (
 //	-term           the row must not meet the term
 //
 // Fields have the names of the row's JSON fields, and short ones (cpu mem name port local remote proto). Sizes are bytes, or
-// carry a suffix: 100M is 100 · 1024². Times are RFC 3339, or a date (midnight UTC), or FROM/UNTIL: all
-// times between two, without the last. Addresses and times of day (127.0.0.1:80, ::1, 12:30) are words; another word with a colon in it, such as a URL,
-// wants quotes.
+// carry a suffix: 100M is 100 · 1024². Times are RFC 3339, or a date (midnight UTC), or
+// FROM/UNTIL: all between two times, without the last. Addresses and times of day (127.0.0.1:80, ::1, 12:30) are words;
+// another word with a colon in it, such as a URL, wants quotes.
 const (
 	maxQueryLength = 1024 // UTF-16 code units
 	maxQueryTerms  = 32

@@ -252,8 +252,8 @@ type DeltaMessage[Row any] struct {
 	Errors  map[string]string `json:"errors"`
 }
 
-// EndedRow tells how a process ended; both nil where the kernel did not say, and Lived is then the longest that it can be. Row is there only for one that the view
-// never showed, because it lived between two samples.
+// EndedRow tells how a process ended; both nil where the kernel did not say, and Lived is then the longest that it can be.
+// Row is there only for one that the view never showed, because it lived between two samples.
 type EndedRow[Row any] struct {
 	Key      string  `json:"key"`
 	ExitCode *int    `json:"exitCode"`

@@ -6,12 +6,11 @@ export function toEmpty(form: HTMLFormElement | null | undefined) {
   fields.find(({ value }) => value === '')?.focus()
 }
 
-/** Goes to the first field of a form that is wrong, to write over what is in it. Says whether there is one. */
-export function toWrong(form: HTMLFormElement | null | undefined): boolean {
+/** Goes to the first field of a form that is wrong, to write over what is in it. */
+export function toWrong(form: HTMLFormElement | null | undefined) {
   const field = form?.querySelector<HTMLInputElement>('[aria-invalid="true"]')
   field?.focus()
   field?.select()
-  return field != null
 }
 
 /** Goes to the rows of the page's list, where it has one: keys move through them from there. Says whether there are any. */

@@ -1,10 +1,6 @@
-import { flushSync, mount, tick, unmount } from 'svelte'
-import { expect, it, vi } from 'vitest'
-import { api } from '../lib/api'
-import { live } from '../lib/app.svelte'
-import type { Subject, Watcher } from '../lib/live.svelte'
-import { router } from '../lib/router.svelte'
+import { expect, it } from 'vitest'
 import type { Socket } from '../lib/wire.gen'
+import { listed } from './listed'
 import Sockets from './Sockets.svelte'
 
 function socket(cookie: string, state: string, pid: number): Socket {
@@ -27,28 +23,11 @@ function socket(cookie: string, state: string, pid: number): Socket {
 }
 
 it('says of a socket without a process why that may be', async () => {
-  vi.spyOn(HTMLElement.prototype, 'clientHeight', 'get').mockReturnValue(300)
-  vi.spyOn(api, 'call').mockReturnValue(new Promise(() => {}))
-  let watcher: Watcher | undefined
-  vi.spyOn(live, 'watch').mockImplementation(((_: Subject, heard: Watcher) => {
-    watcher = heard
-    return { change: () => {}, close: () => {} }
-  }) as unknown as typeof live.watch)
-  const stop = router.start()
-  const component = mount(Sockets, { target: document.body })
-  flushSync()
-  watcher?.snapshot?.({
-    type: 'snapshot',
-    view: 1,
-    seq: 1,
-    time: '2026-03-14T09:26:53Z',
-    total: 3,
-    matched: 3,
-    rows: [socket('1', 'LISTEN', 7), socket('2', 'LISTEN', 0), socket('3', 'TIME_WAIT', 0)],
-    errors: {},
-  })
-  flushSync()
-  await tick()
+  const end = await listed(Sockets, [
+    socket('1', 'LISTEN', 7),
+    socket('2', 'LISTEN', 0),
+    socket('3', 'TIME_WAIT', 0),
+  ])
   const owners = [...document.querySelectorAll('td')]
     .filter(({ cellIndex }) => cellIndex === 6)
     .map((cell) => [cell.textContent.trim(), cell.title])
@@ -57,6 +36,5 @@ it('says of a socket without a process why that may be', async () => {
     ['unknown', expect.stringContaining('another PID namespace')],
     ['–', expect.stringContaining('the kernel opens or ends')],
   ])
-  void unmount(component)
-  stop()
+  end()
 })
