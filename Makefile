@@ -129,6 +129,10 @@ bench: build ## measure beside the kernel's floor and the peers (on an idle mach
 	@command -v cc >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends gcc libc6-dev; }
 	go run ./cmd/bench -rounds $(BENCH_ROUNDS) $(ARGS)
 
+.PHONY: lighthouse
+lighthouse: test-packages build ## what Lighthouse says of the pages, as a phone and as a desktop (on an idle machine)
+	@cd frontend && TOPDECK_BIN=$(CURDIR)/bin/topdeck npm run --silent bench:lighthouse
+
 .PHONY: generate
 generate: ## make the app's wire types, and the forms of what the server says, anew from the Go sources
 	go test ./server -run 'TestWireTypesAreInStep|TestWhatIsSaidIsInStep' -update

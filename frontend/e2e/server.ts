@@ -36,8 +36,8 @@ export class Server {
   }
 
   /** Starts it, and sets it up with the administrator ada. */
-  static async ready(): Promise<Server> {
-    const server = await Server.start()
+  static async ready(...args: string[]): Promise<Server> {
+    const server = await Server.start(...args)
     const token = new URLSearchParams(new URL(await server.setupUrl()).hash.slice(1)).get('token')
     await server.post('/setup', { token, username: 'ada', password })
     return server
@@ -130,7 +130,7 @@ export class Server {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
   const { port } = probe.address() as AddressInfo
