@@ -98,6 +98,32 @@ describe('a list that holds still', () => {
     expect(await place(page, 'worker-5')).toBe('8')
   })
 
+  it('keeps the few of the overview, too, while one points at them or has come to one by keys', async () => {
+    const { page, stage } = await staged('/')
+    const top = page.getByRole('table', { name: 'Processes by CPU' })
+    const names = () => top.getByRole('link', { name: /^worker-/ }).allInnerTexts()
+    const five = ['worker-0', 'worker-1', 'worker-2', 'worker-3', 'worker-4']
+    const busier = (i: number) =>
+      stage.push('processes', [
+        { ...processes[0], cpuPercent: 70 + i },
+        { ...processes[i], cpuPercent: 99 },
+      ])
+    await expect.poll(names).toEqual(five)
+    await top.getByRole('link', { name: 'worker-2' }).hover()
+    busier(20)
+    await top.getByText('90.0').waitFor()
+    expect(await names()).toEqual(five)
+    await page.mouse.move(300, 20)
+    await expect.poll(async () => (await names())[0]).toBe('worker-20')
+    const now = await names()
+    await page.getByRole('link', { name: 'Processes by CPU' }).focus()
+    await page.keyboard.press('Tab')
+    busier(21)
+    await top.getByText('91.0').waitFor()
+    expect(await names()).toEqual(now)
+    expect(await axe(page)).toEqual([])
+  })
+
   it('and while one goes through them by keys; the focus follows the process', async () => {
     const { page, stage } = await staged('/processes')
     await rowOf(page, 'worker-0').waitFor()

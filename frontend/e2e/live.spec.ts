@@ -57,6 +57,20 @@ describe('the overview', () => {
     await expect.poll(() => cpu.innerText(), { timeout: 15_000 }).not.toBe(figures)
   })
 
+  it('names the processes that have most of the machine, each with a way to it', async () => {
+    const worker = spawn('sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' })
+    children.push(worker)
+    const page = await at('/')
+    const busy = table(page, 'Processes by CPU').getByRole('row', { name: /while :; do/ })
+    await busy.waitFor()
+    expect(await table(page, 'Processes by memory').getByRole('row').count()).toBe(6)
+    await busy.getByRole('link', { name: 'sh' }).click()
+    await page.getByRole('complementary').getByText(`${worker.pid}`).first().waitFor()
+    await page.goBack()
+    await page.getByRole('link', { name: 'Processes by memory' }).click()
+    await page.getByRole('columnheader', { name: 'Memory', sort: 'descending' }).waitFor()
+  })
+
   it('draws graphs of the last minutes', async () => {
     const page = await at('/')
     for (const name of ['CPU', 'Memory', 'Load', 'Network', 'Disks']) {

@@ -15,6 +15,8 @@ export interface Query {
   q: string
   sort: string
   order: Order
+  /** Only so many, the first ones; nothing: all that the server sends. */
+  limit?: number
 }
 
 /** A text as it stands in a query, whatever it holds. */
@@ -197,8 +199,9 @@ export class LiveList<Row> {
   #subject(ordered: boolean): Subject {
     const subject: Subject = { topic: this.#kind.topic }
     const q = this.#asked
-    const { sort, order } = this.#query
+    const { sort, order, limit } = this.#query
     if (q !== '') subject.q = q
+    if (limit) return { ...subject, sort, order, limit }
     return ordered && sort !== '' ? { ...subject, sort, order } : subject
   }
 

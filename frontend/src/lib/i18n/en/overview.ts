@@ -6,6 +6,8 @@ export const overview = {
     begins: 'No history yet: the line begins now.',
     cores: (n: number) => (n === 0 ? 'Cores' : n === 1 ? '1 core' : `${n} cores`),
     busiest: (core: number, share: string) => `busiest ${core}: ${share}`,
+    byCPU: 'Processes by CPU',
+    byMemory: 'Processes by memory',
     tasks: {
       title: 'Tasks',
       total: 'total',

@@ -8,6 +8,8 @@ export const overview: typeof en = {
     begins: '尚无历史数据，曲线从现在开始。',
     cores: (n) => (n === 0 ? '核心' : `${n} 个核心`),
     busiest: (core, share) => `最忙 ${core}：${share}`,
+    byCPU: 'CPU 占用最多的进程',
+    byMemory: '内存占用最多的进程',
     tasks: {
       title: '任务',
       total: '总数',
