@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, it } from 'vitest'
+import { phone } from './browser'
 import { held } from './held'
 import { Server } from './server'
 import { usePages, useServer, watch } from './use'
@@ -68,7 +69,8 @@ describe('the overview', () => {
     await page.getByRole('complementary').getByText(`${worker.pid}`).first().waitFor()
     await page.goBack()
     await page.getByRole('link', { name: 'Processes by memory' }).click()
-    await page.getByRole('columnheader', { name: 'Memory', sort: 'descending' }).waitFor()
+    const heading = page.getByRole('columnheader', { name: 'Memory' })
+    await expect.poll(() => heading.getAttribute('aria-sort')).toBe('descending')
   })
 
   it('draws graphs of the last minutes', async () => {
@@ -323,4 +325,22 @@ describe('a server that goes away', () => {
     await server.run()
     await page.getByText('Live', { exact: true }).waitFor({ timeout: 30_000 })
   })
+})
+
+it('on a phone, nothing of the log moves while its records come and are seen', async () => {
+  const page = await pages.open(phone)
+  await server.letIn(page.context())
+  await server.post('/session', { username: 'root', password: 'guess guess guess' })
+  await page.addInitScript(() => {
+    const moved: string[] = []
+    Object.assign(window, { moved })
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries() as (PerformanceEntry & { value: number })[])
+        if (entry.value > 0.005) moved.push(entry.value.toFixed(3))
+    }).observe({ type: 'layout-shift' })
+  })
+  await page.goto(`${server.url}/log`)
+  await page.getByText('0 not seen yet').waitFor({ timeout: 10_000 })
+  await page.waitForTimeout(500)
+  expect(await page.evaluate(() => (window as unknown as { moved: string[] }).moved)).toEqual([])
 })
