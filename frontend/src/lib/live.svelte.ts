@@ -61,10 +61,23 @@ const sessionEnded = 4001
 const slow = 4008
 
 const firstPause = 500
-const longestPause = 20_000
-const openingLimit = 10_000
+/** Each pause is so much longer than the one before: one waits half as long again as the network was away, at most. */
+const growth = 1.5
+/** No longer than somebody waits who looks on; where nobody does, a server that many pages are open of is spared. */
+const longestPause = 5_000
+const longestHiddenPause = 20_000
+/** A connection that held for so long shows that there is a way: the pauses start over. */
+const heldTime = 2_000
+/** A try that is not answered is given up: what got lost on its way is sent again ever more seldom. */
+const openingLimit = 5_000
+/** A network may be slower than that: the try after one that was given up may take longer. */
+const slowOpeningLimit = 8_000
+/** When something tells that it may go better now, no try is waited for that began longer ago. */
+const freshTry = 1_500
+/** What tells that somebody is at the page. */
+const uses = ['pointermove', 'pointerdown', 'wheel', 'keydown'] as const
 /** A connection that brought nothing for so long is asked for an answer, which must come within a second span. */
-const quietLimit = 20_000
+const quietLimit = 10_000
 const answerLimit = 3_000
 /** Where readings come in a steady beat, so many of them, but no less than a span, may be missed before it is asked. */
 const missedBeats = 3
@@ -116,7 +129,8 @@ export class Watching {
 
 /**
  * The one WebSocket of the app. It comes back by itself: with a growing pause, and at once when the page is shown, gets
- * the focus or the network returns. Watches live on across connections; a hidden page has none at the server.
+ * the focus or is used, the network returns, or a plain request is answered. Watches live on across connections; a hidden
+ * page has none at the server.
  */
 export class Live {
   state = $state<LiveState>('off')
@@ -136,6 +150,12 @@ export class Live {
   #watches = new Set<Watching>()
   #ids = 0
   #attempts = 0
+  #triedAt = 0
+  /** The last try was not answered in time. */
+  #hung = false
+  /** The plain request that is on its way, if any; and whether the last one was answered though no connection opened. */
+  #probing: Promise<Probe> | null = null
+  #answers = false
   #build = ''
   #heard = 0
   /** Since when an answer is awaited; 0: it is not. */
@@ -155,9 +175,10 @@ export class Live {
     if (this.state !== 'off') return
     this.#hidden = document.hidden
     document.addEventListener('visibilitychange', this.#shown)
-    addEventListener('online', this.#hurry)
+    addEventListener('online', this.#online)
     addEventListener('offline', this.#cut)
     addEventListener('focus', this.#hurry)
+    for (const use of uses) addEventListener(use, this.#used, { capture: true, passive: true })
     this.#checked = Date.now()
     this.#pulse = setInterval(() => this.#check(), pulseTime)
     this.#open()
@@ -166,15 +187,18 @@ export class Live {
   /** Disconnects; watches are kept for the next start. */
   stop() {
     document.removeEventListener('visibilitychange', this.#shown)
-    removeEventListener('online', this.#hurry)
+    removeEventListener('online', this.#online)
     removeEventListener('offline', this.#cut)
     removeEventListener('focus', this.#hurry)
+    for (const use of uses) removeEventListener(use, this.#used, { capture: true })
     clearInterval(this.#pulse)
     clearTimeout(this.#timer)
     this.#forget()
+    this.#probing = null
+    this.#answers = this.#hung = false
     this.state = 'off'
     this.lost = null
-    this.#attempts = 0
+    this.lostAt = this.#attempts = 0
   }
 
   watch<Row>(subject: Subject, watcher: Watcher<Row>): Watching {
@@ -197,10 +221,25 @@ export class Live {
     this.#watches.delete(watching)
   }
 
-  /** Tries again now. */
+  /** Tries again now: also where a try is on its way that began before there was a network. */
   readonly #hurry = () => {
-    if (this.state === 'waiting') this.#open()
+    if (this.state === 'waiting' || (this.state === 'opening' && this.#isStale())) this.#open()
     else this.#check()
+  }
+
+  /** There is a network, perhaps another one than the connection was made over. */
+  readonly #online = () => {
+    this.#hurry()
+    this.doubt()
+  }
+
+  /** Somebody is at the page: they do not wait for the end of a pause. */
+  readonly #used = () => {
+    if (this.state === 'waiting' && this.#isStale()) this.#open()
+  }
+
+  #isStale(): boolean {
+    return Date.now() - this.#triedAt > freshTry
   }
 
   /** The browser lost its network. Where the server is reached without one, the next connection comes at once. */
@@ -240,11 +279,16 @@ export class Live {
     clearTimeout(this.#timer)
     this.#forget()
     this.state = 'opening'
+    this.#triedAt = Date.now()
     const socket = this.#world.open()
     this.#socket = socket
     socket.onmessage = (event) => void this.#take(event.data as string)
     socket.onclose = ({ code, reason }) => void this.#closed(socket, code, reason)
-    this.#timer = setTimeout(() => void this.#closed(socket, 0), openingLimit)
+    const limit = this.#hung ? slowOpeningLimit : openingLimit
+    this.#timer = setTimeout(() => {
+      void this.#closed(socket, 0)
+      this.#hung = true
+    }, limit)
   }
 
   /** Lets go of the socket, and with it of every view; nothing that it still says is heard. */
@@ -263,6 +307,7 @@ export class Live {
     if (socket !== this.#socket) return
     clearTimeout(this.#timer)
     const wasLive = this.state === 'live'
+    this.#hung = false
     this.#forget()
     if (code === sessionEnded) {
       this.stop()
@@ -276,25 +321,40 @@ export class Live {
     // A try that failed tells no reason of its own.
     else if (wasLive) this.lost = 'broken'
     else this.lost ??= 'broken'
-    this.#schedule()
-    if (wasLive) return
-    // A WebSocket does not say why it was not let in; a plain request does.
-    const probe = await this.#world.probe()
-    if (this.state !== 'waiting') return
+    this.#schedule(wasLive ? 0 : Date.now() - this.#triedAt)
+    if (!wasLive) await this.#ask()
+  }
+
+  /** A WebSocket does not say why it was not let in; a plain request does. */
+  async #ask() {
+    if (this.#probing) return
+    const probing = (this.#probing = this.#world.probe())
+    const probe = await probing
+    // Meanwhile a connection opened, or nobody is signed in any more.
+    if (this.#probing !== probing) return
+    this.#probing = null
+    const answered = this.#answers
+    this.#answers = probe === 'answers'
     if (probe === 'signed out') {
       this.stop()
       this.#events.ended('')
-    } else if (probe === 'answers') {
+    } else if (probe === 'unreachable') {
+      // That it said before that it stops tells more than that it does not answer.
+      if (this.lost !== 'stopped') this.lost = 'unreachable'
+    } else if (answered) {
       this.lost = 'blocked'
-    } else if (this.lost !== 'stopped') {
-      // That it said so before tells more than that it does not answer.
-      this.lost = 'unreachable'
+    } else if (this.state === 'waiting') {
+      // It is back, or one more try shows that only a connection does not open.
+      this.#open()
     }
   }
 
-  #schedule() {
-    const pause = Math.min(longestPause, firstPause * 2 ** this.#attempts++)
-    const wait = pause * (0.5 + this.#world.random() / 2)
+  /** The pause before a try counts from when the last one began; at random, lest all pages try at once. */
+  #schedule(tried: number) {
+    const longest = this.#hidden ? longestHiddenPause : longestPause
+    const part = 0.5 + this.#world.random() / 2
+    const pause = Math.min(longest, firstPause * growth ** this.#attempts++) * part
+    const wait = Math.max(pause - tried, firstPause * part)
     this.retryAt = Date.now() + wait
     this.#timer = setTimeout(() => this.#open(), wait)
   }
@@ -417,8 +477,10 @@ export class Live {
     this.state = 'live'
     this.lost = null
     this.lostAt = 0
+    this.#probing = null
+    this.#answers = this.#hung = false
     // Being let in is not enough to start over with short pauses: who is cut off again at once goes on waiting longer.
-    this.#timer = setTimeout(() => (this.#attempts = 0), 5_000)
+    this.#timer = setTimeout(() => (this.#attempts = 0), heldTime)
     if (this.#build === '') this.#build = message.build
     this.outdated = this.#build !== message.build
     this.#events.hello(message)

@@ -35,6 +35,7 @@ class FakeSocket {
 
 let sockets: FakeSocket[]
 let probe: Probe
+let asked: () => Promise<Probe>
 let hidden: boolean
 let live: Live
 let events: LiveEvents
@@ -62,6 +63,7 @@ beforeEach(() => {
   vi.useFakeTimers()
   sockets = []
   probe = 'answers'
+  asked = () => Promise.resolve(probe)
   hidden = false
   vi.spyOn(document, 'hidden', 'get').mockImplementation(() => hidden)
   events = { hello: vi.fn(), operation: vi.fn(), unseen: vi.fn(), ended: vi.fn() }
@@ -71,7 +73,7 @@ beforeEach(() => {
         sockets.push(new FakeSocket())
         return socket() as unknown as WebSocket
       },
-      probe: () => Promise.resolve(probe),
+      probe: () => asked(),
       random: () => 1,
     },
     events,
@@ -215,6 +217,18 @@ describe('a watch', () => {
 })
 
 describe('a lost connection', () => {
+  /** The pauses in seconds before so many tries, of which each fails. */
+  async function pauses(tries: number): Promise<number[]> {
+    probe = 'unreachable'
+    const all: number[] = []
+    for (let i = 0; i < tries; i++) {
+      all.push(Math.round((live.retryAt - Date.now()) / 100) / 10)
+      await vi.advanceTimersByTimeAsync(live.retryAt - Date.now())
+      socket().onclose?.({ code: 1006 })
+    }
+    return all
+  }
+
   it('comes back by itself, and its watches with it', async () => {
     connect()
     watched()
@@ -231,13 +245,14 @@ describe('a lost connection', () => {
   it('is tried again after ever longer pauses', async () => {
     connect()
     socket().onclose?.({ code: 1006 })
-    const pauses: number[] = []
-    for (let i = 0; i < 8; i++) {
-      pauses.push(live.retryAt - Date.now())
-      await vi.advanceTimersByTimeAsync(live.retryAt - Date.now())
-      socket().onclose?.({ code: 1006 })
-    }
-    expect(pauses).toEqual([500, 1000, 2000, 4000, 8000, 16000, 20000, 20000])
+    expect(await pauses(8)).toEqual([0.5, 0.8, 1.1, 1.7, 2.5, 3.8, 5, 5])
+  })
+
+  it('is tried less often where nobody looks', async () => {
+    connect()
+    hide(true)
+    socket().onclose?.({ code: 1006 })
+    expect((await pauses(12)).slice(5)).toEqual([3.8, 5.7, 8.5, 12.8, 19.2, 20, 20])
   })
 
   it('keeps its age over attempts that fail', async () => {
@@ -274,15 +289,92 @@ describe('a lost connection', () => {
     expect(live.lost).toBe(reason)
   })
 
-  it.each([
-    ['answers', 'blocked'],
-    ['unreachable', 'unreachable'],
-  ] as const)('that never opened while HTTP %s is %s', async (answer, reason) => {
-    probe = answer
+  it('is tried again at once when the page is shown, though a try is on its way that hangs', async () => {
+    connect()
+    hide(true)
+    socket().onclose?.({ code: 1006 })
+    await vi.advanceTimersByTimeAsync(2_500)
+    expect(sockets).toHaveLength(2)
+    hide(false)
+    expect(sockets[1]?.closed).toBe(true)
+    expect(sockets).toHaveLength(3)
+  })
+
+  it('is not tried twice for what tells twice that the network is back', async () => {
+    connect()
+    dispatchEvent(new Event('offline'))
+    await vi.advanceTimersByTimeAsync(100)
+    dispatchEvent(new Event('online'))
+    dispatchEvent(new Event('focus'))
+    expect(sockets).toHaveLength(2)
+  })
+
+  it.each(['keydown', 'pointermove', 'pointerdown', 'wheel'])(
+    'is tried again on %s, though not on each',
+    async (use) => {
+      connect()
+      socket().onclose?.({ code: 1006 })
+      await pauses(7)
+      dispatchEvent(new Event(use))
+      expect(live.state).toBe('waiting')
+      await vi.advanceTimersByTimeAsync(1_600)
+      const before = sockets.length
+      for (let i = 0; i < 3; i++) dispatchEvent(new Event(use))
+      expect(sockets).toHaveLength(before + 1)
+      socket().onclose?.({ code: 1006 })
+      dispatchEvent(new Event(use))
+      expect(sockets).toHaveLength(before + 1)
+    },
+  )
+
+  it('that never opened while nothing answers is unreachable', async () => {
+    probe = 'unreachable'
     live.start()
     socket().onclose?.({ code: 1006 })
     await vi.advanceTimersByTimeAsync(0)
-    expect(live).toMatchObject({ state: 'waiting', lost: reason })
+    expect(live).toMatchObject({ state: 'waiting', lost: 'unreachable' })
+  })
+
+  it('is tried once more when HTTP answers, and blocked only if it does not open then', async () => {
+    live.start()
+    socket().onclose?.({ code: 1006 })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(live).toMatchObject({ state: 'opening', lost: 'broken' })
+    expect(sockets).toHaveLength(2)
+    socket().onclose?.({ code: 1006 })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(live).toMatchObject({ state: 'waiting', lost: 'blocked' })
+    // From then on it is tried in its pauses.
+    await vi.advanceTimersByTimeAsync(live.retryAt - Date.now())
+    socket().onclose?.({ code: 1006 })
+    await vi.advanceTimersByTimeAsync(0)
+    expect(live).toMatchObject({ state: 'waiting', lost: 'blocked' })
+    expect(sockets).toHaveLength(3)
+  })
+
+  it('is unreachable, though the next try has begun before that is known', async () => {
+    let tell = (_: Probe) => {}
+    asked = () => new Promise((resolve) => (tell = resolve))
+    live.start()
+    socket().onclose?.({ code: 1006 })
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(live.state).toBe('opening')
+    tell('unreachable')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(live).toMatchObject({ state: 'opening', lost: 'unreachable' })
+  })
+
+  it('is not ended by what was asked before somebody else signed in', async () => {
+    let tell = (_: Probe) => {}
+    asked = () => new Promise((resolve) => (tell = resolve))
+    live.start()
+    socket().onclose?.({ code: 1006 })
+    live.stop()
+    live.start()
+    tell('signed out')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(live.state).toBe('opening')
+    expect(events.ended).not.toHaveBeenCalled()
   })
 
   it('by a server that said so is stopped for as long as nothing answers', async () => {
@@ -295,30 +387,38 @@ describe('a lost connection', () => {
     expect(live).toMatchObject({ state: 'waiting', lost: 'stopped' })
     probe = 'answers'
     await vi.advanceTimersByTimeAsync(live.retryAt - Date.now())
-    socket().onclose?.({ code: 1006 })
-    await vi.advanceTimersByTimeAsync(0)
+    for (let tries = 0; tries < 2; tries++) {
+      socket().onclose?.({ code: 1006 })
+      await vi.advanceTimersByTimeAsync(0)
+    }
     expect(live.lost).toBe('blocked')
   })
 
-  it('that never opens nor closes is given up', async () => {
+  it('that never opens nor closes is given up, and the next try may take longer', async () => {
+    probe = 'unreachable'
     live.start()
-    await vi.advanceTimersByTimeAsync(10_000)
+    await vi.advanceTimersByTimeAsync(5_000)
     expect(sockets[0]?.closed).toBe(true)
-    expect(live.state).toBe('waiting')
+    expect(live.retryAt - Date.now()).toBe(500)
+    await vi.advanceTimersByTimeAsync(500 + 7_999)
+    expect(sockets).toHaveLength(2)
+    expect(sockets[1]?.closed).toBe(false)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(sockets[1]?.closed).toBe(true)
   })
 
   it('does not start over with short pauses when it is cut off again at once', async () => {
     connect()
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < 6; i++) {
       socket().onclose?.({ code: 4008 })
       await vi.advanceTimersByTimeAsync(live.retryAt - Date.now())
       socket().hello()
     }
     socket().onclose?.({ code: 4008 })
-    expect(live.retryAt - Date.now()).toBe(8000)
-    await vi.advanceTimersByTimeAsync(8000)
+    expect(live.retryAt - Date.now()).toBe(5000)
+    await vi.advanceTimersByTimeAsync(5000)
     socket().hello()
-    await vi.advanceTimersByTimeAsync(6000)
+    await vi.advanceTimersByTimeAsync(2000)
     socket().onclose?.({ code: 4008 })
     expect(live.retryAt - Date.now()).toBe(500)
   })
@@ -419,16 +519,16 @@ describe('a connection that went silent', () => {
 
   it('is asked for an answer, and kept when it gives one', async () => {
     connect()
-    await vi.advanceTimersByTimeAsync(22_000)
+    await vi.advanceTimersByTimeAsync(12_000)
     expect(asks()).toBe(1)
     socket().say({ type: 'error', id: 'nothing', error: { code: 'not_found', message: '' } })
-    await vi.advanceTimersByTimeAsync(15_000)
+    await vi.advanceTimersByTimeAsync(8_000)
     expect(live.state).toBe('live')
   })
 
   it('is given up when it does not', async () => {
     connect()
-    await vi.advanceTimersByTimeAsync(26_000)
+    await vi.advanceTimersByTimeAsync(16_000)
     expect(sockets[0]?.closed).toBe(true)
     expect(sockets.length).toBeGreaterThan(1)
   })
@@ -442,9 +542,9 @@ describe('a connection that went silent', () => {
   })
 
   it('is not doubted before several readings are missed, however seldom they come', async () => {
-    await beating(3, 15_000)
+    await beating(3, 9_000)
     const before = asks()
-    await vi.advanceTimersByTimeAsync(40_000)
+    await vi.advanceTimersByTimeAsync(24_000)
     expect(asks()).toBe(before)
     expect(sockets).toHaveLength(1)
   })
@@ -476,6 +576,14 @@ describe('a connection that went silent', () => {
     dispatchEvent(new Event('offline'))
     expect(live.state).toBe('waiting')
     expect(live.lostAt).toBe(Date.now())
+  })
+
+  it('must answer when there is another network', async () => {
+    await beating(3, 9_000)
+    dispatchEvent(new Event('online'))
+    expect(asks()).toBe(1)
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(sockets[0]?.closed).toBe(true)
   })
 
   it('must answer when a request could not reach the server', async () => {
