@@ -51,6 +51,21 @@ describe('a call', () => {
     await expect(api.call('POST', '/session')).rejects.not.toMatchObject(asked)
   })
 
+  it.each(['before it begins', 'before it ends'])(
+    'that is not answered in time, %s, did not reach the server',
+    async (when) => {
+      fetched.mockImplementation((_, init) => {
+        const cut = new Promise<never>((_, fail) =>
+          init?.signal?.addEventListener('abort', () => fail(new DOMException('', 'TimeoutError'))),
+        )
+        const body = { status: 200, ok: true, json: () => cut } as unknown as Response
+        return when === 'before it begins' ? cut : Promise.resolve(body)
+      })
+      const call = api.call('GET', '/x', undefined, { within: 20 })
+      await expect(call).rejects.toMatchObject({ code: 'unreachable' })
+    },
+  )
+
   it.each([
     ['nothing answers', () => Promise.reject(new TypeError('fetch failed')), 'unreachable'],
     [

@@ -43,8 +43,12 @@ export interface CallOptions {
   signingIn?: boolean
   /** Nobody waits for the answer: nobody is asked for the password because of it. */
   unasked?: boolean
-  signal?: AbortSignal
+  /** How long an answer is waited for, in milliseconds. */
+  within?: number
 }
+
+/** What is not answered for so long got lost on its way: no answer takes that long. In milliseconds. */
+const answerLimit = 30_000
 
 /** The HTTP half of the contract: JSON both ways, refusals as ApiError. */
 export class Api {
@@ -74,17 +78,17 @@ export class Api {
   }
 
   async #once<T>(method: Method, path: string, body: unknown, options: CallOptions): Promise<T> {
+    const signal = AbortSignal.timeout(options.within ?? answerLimit)
     let response: Response
     try {
       response = await fetch('/api/v1' + path, {
         method,
         headers: { 'Content-Type': 'application/json' },
         body: body === undefined ? null : JSON.stringify(body),
-        signal: options.signal ?? null,
+        signal,
         cache: 'no-store',
       })
-    } catch (error) {
-      if (options.signal?.aborted) throw error
+    } catch {
       throw new ApiError('unreachable')
     }
     if (response.status === 204) return undefined as T
@@ -92,11 +96,9 @@ export class Api {
     try {
       answer = await response.json()
     } catch {
-      // A proxy in between answers in HTML when the server behind it is gone.
-      throw new ApiError(
-        response.status >= 502 ? 'unreachable' : 'unreadable',
-        `${response.status}`,
-      )
+      // It broke off; or a proxy in between answers in HTML when the server behind it is gone.
+      const away = signal.aborted || response.status >= 502
+      throw new ApiError(away ? 'unreachable' : 'unreadable', `${response.status}`)
     }
     if (response.ok) return answer as T
     const refusal = (answer as Partial<ErrorReply>).error

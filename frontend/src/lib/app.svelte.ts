@@ -47,8 +47,7 @@ export const wide = new MediaQuery('(min-width: 75em)', true)
 
 async function probe(): Promise<Probe> {
   try {
-    const signal = AbortSignal.timeout(5_000)
-    const user = await api.call<SessionReply>('GET', '/session', undefined, { signal })
+    const user = await api.call<SessionReply>('GET', '/session', undefined, { within: 5_000 })
     // The role has come to need a second factor: that is why nothing is told any more.
     if (user.mustEnrol) session.enter(user)
     return 'answers'

@@ -1,5 +1,5 @@
 import { asApiError } from './api'
-import type { Api, ApiError } from './api'
+import type { Api, ApiError, CallOptions } from './api'
 import type { Form } from './i18n/said.gen'
 import type { EntryReply, SessionReply } from './wire.gen'
 
@@ -45,9 +45,10 @@ export class Session {
   }
 
   /** Asks the server who is signed in. */
-  async load() {
+  async load(options: CallOptions = {}) {
     try {
-      const { session, ended = '' } = await this.#api.call<EntryReply>('GET', '/entry')
+      const reply = await this.#api.call<EntryReply>('GET', '/entry', undefined, options)
+      const { session, ended = '' } = reply
       if (session) this.enter(session)
       else {
         this.user = null

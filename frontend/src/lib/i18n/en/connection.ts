@@ -12,6 +12,7 @@ export const connection = {
         'The server answers, but its live connection does not open. A proxy in between may not pass WebSockets.',
     },
     back: 'The connection is back.',
+    answers: 'The server did not answer. It does again: please try once more.',
     age: (age: string) => `What you see is ${age} old.`,
     retryIn: (seconds: number) => `Trying again in ${seconds} s.`,
     retrying: 'Trying now …',

@@ -13,6 +13,7 @@ export const connection: typeof en = {
       blocked: '服务器有响应，但实时连接无法建立，可能是中间的代理未转发 WebSocket。',
     },
     back: '连接已恢复。',
+    answers: '服务器刚才没有响应，现在已恢复，请重试。',
     age: (age) => `当前数据为 ${age}前的。`,
     retryIn: (seconds) => `${seconds} 秒后重试。`,
     retrying: '正在重试…',
