@@ -58,8 +58,8 @@ interface Act {
   logType: string
   target: string
   what: string
-  /** Hears why there is nothing of that name, in place of a toast: whoever typed it is told where they did. */
-  unfound?: ((refusal: ApiError) => void) | undefined
+  /** Hears what is wrong with what was typed, in place of a toast: whoever typed it is told where they did. */
+  wrong?: ((refusal: ApiError) => void) | undefined
 }
 
 /** Seconds that a command may take when nobody says otherwise. */
@@ -87,10 +87,10 @@ export class Acting {
     this.#operations = operations
   }
 
-  /** Acts on the service of that exact name, which may have its manager before it. unfound hears why there is none. */
-  async service(name: string, action: ServiceAction, unfound?: Act['unfound']) {
+  /** Acts on the service of that exact name, which may have its manager before it. wrong hears why there is none. */
+  async service(name: string, action: ServiceAction, wrong?: Act['wrong']) {
     const [target, what] = [bare(name), bare(name)]
-    const act: Act = { logType: `service.${action}`, target, what, unfound }
+    const act: Act = { logType: `service.${action}`, target, what, wrong }
     let confirm: string | undefined
     if (disrupts(action)) {
       const costs = await this.#tried(act, () => this.#stakes(name, action))
@@ -176,9 +176,12 @@ export class Acting {
     return isStake(stakes) ? stakes : null
   }
 
-  /** Runs a command; resolves to the id of its record, or null where it did not begin. */
-  async command(command: string, timeout: number): Promise<string | null> {
-    const act: Act = { logType: 'command.run', target: command, what: command }
+  /**
+   * Runs a command; resolves to the id of its record, or null where it did not begin. wrong hears why it cannot be read, or
+   * that there is no such program.
+   */
+  async command(command: string, timeout: number, wrong?: Act['wrong']): Promise<string | null> {
+    const act: Act = { logType: 'command.run', target: command, what: command, wrong }
     const operation = await this.#do(act, '/commands', { command, timeout })
     return operation?.id ?? null
   }
@@ -253,9 +256,9 @@ export class Acting {
     } catch (error) {
       const refusal = asApiError(error)
       this.#declined = refusal.code === 'reauthenticate'
-      if (act.unfound && refusal.code === 'not_found') {
+      if (act.wrong && (refusal.code === 'not_found' || refusal.code === 'invalid')) {
         if (key !== undefined) this.#operations.news.dismiss(key)
-        act.unfound(refusal)
+        act.wrong(refusal)
       } else {
         this.#operations.refused(wordsOf(act), refusal, key)
       }
