@@ -39,7 +39,7 @@ func TestTheAPIIsDescribed(t *testing.T) {
 	messages, live := map[string]string{}, section(t, page, "The server sends", "## The log")
 	for _, m := range []any{
 		HelloMessage{}, WatchingMessage{}, ErrorMessage{}, SnapshotMessage[row]{}, DeltaMessage[row]{}, SummaryMessage{},
-		OperationMessage{}, UnseenMessage{}, JournalMessage{}, OutputMessage{},
+		FailedMessage{}, OperationMessage{}, UnseenMessage{}, JournalMessage{}, OutputMessage{},
 	} {
 		field, _ := reflect.TypeOf(m).FieldByName("Type")
 		messages[strings.Trim(field.Tag.Get("ts"), "'")] = ""

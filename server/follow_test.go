@@ -65,6 +65,7 @@ func (f *follower) take(data []byte) error {
 		Operation       json.RawMessage
 		CPU, Memory     map[string]any
 		FailedServices  *FailedServices
+		Names           []string
 		Lines           []map[string]any
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -99,6 +100,12 @@ func (f *follower) take(data []byte) error {
 			return fmt.Errorf("summary without figures: %s", data)
 		}
 		v.seq, v.failed = m.Seq, *m.FailedServices
+		v.snapshots++
+	case "failed":
+		if v == nil || m.Seq <= v.seq || m.Names == nil {
+			return fmt.Errorf("of a view that was never named, or not newer, or without names: %s", data)
+		}
+		v.seq, v.failed = m.Seq, FailedServices{m.Total, m.Names}
 		v.snapshots++
 	case "snapshot":
 		if m.Rows == nil {

@@ -63,12 +63,18 @@ func (s *Server) showSummary(c *fiber.Ctx) error {
 	return reply(c, newSummaryReply(sample, s.cfg.Services))
 }
 
-// maxFailed is how many of the services that failed are named.
-const maxFailed = 10
+// How many of the services that failed are named: beside the figures of each second, and where they are told when others have.
+const (
+	maxFailed     = 10
+	maxFailedTold = 100
+)
 
 func newSummaryReply(sample *collector.Sample, services ServiceLister) SummaryReply {
-	failed := services.Failed()
-	return SummaryReply{Summary: sample.Summary, FailedServices: FailedServices{Total: len(failed), Names: orNone(failed[:min(len(failed), maxFailed)])}}
+	return SummaryReply{Summary: sample.Summary, FailedServices: firstFailed(services.Failed(), maxFailed)}
+}
+
+func firstFailed(failed []string, most int) FailedServices {
+	return FailedServices{Total: len(failed), Names: orNone(failed[:min(len(failed), most)])}
 }
 
 // showHistory answers GET /summary/history.

@@ -175,6 +175,7 @@ func TestWatchIsRefused(t *testing.T) {
 			{"bad order", codeInvalid, "asc or desc", Watch{ID: "w", Topic: "sockets", Sort: "pid", Order: "up"}},
 			{"bad limit", codeInvalid, "limit", Watch{ID: "w", Topic: "sockets", Limit: -1}},
 			{"query of the summary", codeInvalid, "summary", Watch{ID: "w", Topic: "summary", Q: "x"}},
+			{"query of what failed", codeInvalid, "failed", Watch{ID: "w", Topic: "failed", Q: "x"}},
 		} {
 			var refusal *Error
 			if err := s.hub.watch(a.liveClient, test.w); !errors.As(err, &refusal) || refusal.Code != test.code || !strings.Contains(refusal.Message, test.says) {
@@ -320,6 +321,35 @@ func TestSummaryTellsWhichServicesFailed(t *testing.T) {
 		s.host.failed = strings.Fields(strings.Repeat("x ", 300))
 		s.sample(nil)
 		told("{300 [x x x x x x x x x x]}")
+	})
+}
+
+func TestFailedServicesAreToldWhenTheyChange(t *testing.T) {
+	onStage(t, func(t *testing.T, s *stage) {
+		a := s.enter("ann", Viewer)
+		s.host.failed = []string{"db.service"}
+		s.watch(a, Watch{ID: "f", Topic: "failed"})
+		told := func(want string, messages int) {
+			t.Helper()
+			if v := a.wire.follower.view("f"); fmt.Sprint(v.failed) != want || v.snapshots != messages {
+				t.Errorf("told of %v in %d messages, want %s in %d", v.failed, v.snapshots, want, messages)
+			}
+		}
+		told("{1 [db.service]}", 1)
+		s.sample(nil)
+		s.sample(nil)
+		told("{1 [db.service]}", 1)
+		s.host.failed = []string{"db.service", "web.service"}
+		s.sample(nil)
+		told("{2 [db.service web.service]}", 2)
+		s.host.failed = nil
+		s.sample(nil)
+		told("{0 []}", 3)
+		s.host.failed = strings.Fields(strings.Repeat("x ", 300))
+		s.sample(nil)
+		if v := a.wire.follower.view("f"); v.failed.Total != 300 || len(v.failed.Names) != maxFailedTold {
+			t.Errorf("told of %d, of %d by name", v.failed.Total, len(v.failed.Names))
+		}
 	})
 }
 

@@ -83,6 +83,7 @@ func topics() map[string]access {
 		"processes": forViewer,
 		"sockets":   forViewer,
 		"services":  forViewer,
+		"failed":    forViewer,
 		"journal":   forOperator,
 		"output":    forAdmin,
 	}

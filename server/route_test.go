@@ -87,6 +87,7 @@ var expectedRules = map[string]string{
 	`LIVE {"topic":"processes"}`:               "viewer",
 	`LIVE {"topic":"sockets"}`:                 "viewer",
 	`LIVE {"topic":"services"}`:                "viewer",
+	`LIVE {"topic":"failed"}`:                  "viewer",
 	`LIVE {"topic":"journal","service":"x"}`:   "operator",
 	`LIVE {"topic":"output","operation":"77"}`: "admin",
 }

@@ -222,3 +222,22 @@ func (c summaryContent) next(id, seq uint64, t *tick) (*viewState, error) {
 	}
 	return &viewState{seq: seq, snapshot: func() *message { return m }}, nil
 }
+
+// failedContent is the topic failed: each state is whole, and there is a new one when other services have failed than before.
+type failedContent struct {
+	services ServiceLister
+	names    []string
+}
+
+func (c *failedContent) next(id, seq uint64, _ *tick) (*viewState, error) {
+	names := c.services.Failed()
+	if seq > 1 && slices.Equal(names, c.names) {
+		return nil, nil
+	}
+	m, err := newViewMessage(FailedMessage{Type: "failed", View: id, Seq: seq, FailedServices: firstFailed(names, maxFailedTold)})
+	if err != nil {
+		return nil, err
+	}
+	c.names = slices.Clone(names)
+	return &viewState{seq: seq, snapshot: func() *message { return m }}, nil
+}

@@ -26,7 +26,7 @@ type maskedRows struct{ whole, masked []*collector.Process }
 func (h *hub) newView(w Watch, role Role) (*view, error) {
 	rule, known := topics()[w.Topic]
 	if !known {
-		return nil, refuse(codeInvalid, "there is no topic %q; topics are summary, processes, sockets, services, journal, output", shorten(w.Topic))
+		return nil, refuse(codeInvalid, "there is no topic %q; topics are summary, processes, sockets, services, failed, journal, output", shorten(w.Topic))
 	}
 	if !role.may(rule) {
 		return nil, refuse(codeForbidden, "your role, %s, may not watch %s", role, w.Topic)
@@ -49,6 +49,11 @@ func (h *hub) newView(w Watch, role Role) (*view, error) {
 			return nil, refuse(codeInvalid, "the summary takes no q, sort, order or limit")
 		}
 		v.name, v.parts, v.content = w.Topic, collector.PartTasks, summaryContent{h.services}
+	case "failed":
+		if a != (arguments{}) {
+			return nil, refuse(codeInvalid, "the failed services take no q, sort, order or limit")
+		}
+		v.name, v.content = w.Topic, &failedContent{services: h.services}
 	case "processes":
 		mask := role == Viewer
 		v.parts = collector.PartProcesses

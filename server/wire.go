@@ -270,6 +270,14 @@ type SummaryMessage struct {
 	SummaryReply
 }
 
+// FailedMessage tells which services have failed, first of all and whenever others have; a hundred names at most.
+type FailedMessage struct {
+	Type string `json:"type" ts:"'failed'"`
+	View uint64 `json:"view"`
+	Seq  uint64 `json:"seq"`
+	FailedServices
+}
+
 // OperationMessage tells every signed-in client of a new or changed operation.
 type OperationMessage struct {
 	Type      string            `json:"type" ts:"'operation'"`
@@ -311,7 +319,7 @@ type ClientMessage struct {
 // Watch subscribes to a topic under an id of the client's choosing.
 type Watch struct {
 	ID    string `json:"id"`
-	Topic string `json:"topic" ts:"'summary' | 'processes' | 'sockets' | 'services' | 'journal' | 'output'"`
+	Topic string `json:"topic" ts:"'summary' | 'processes' | 'sockets' | 'services' | 'failed' | 'journal' | 'output'"`
 
 	// Of a list.
 	Q     string `json:"q,omitempty"`

@@ -25,13 +25,13 @@ func TestWireTypesAreInStep(t *testing.T) {
 		ErrorReply{}, SessionReply{}, EntryReply{}, SecondFactorReply{}, EnrolmentReply{}, RecoveryCodesReply{}, SessionsReply{}, UsersReply{}, collector.Host{}, SummaryReply{}, HistoryReply{},
 		ProcessesReply{}, collector.ProcessDetail{}, SocketsReply{}, ServicesReply{}, ServiceReply{}, JournalReply{}, OutputReply{}, OperationsReply{}, ActivityReply{}, OperationReply{}, UnseenReply{},
 		HelloMessage{}, WatchingMessage{}, ErrorMessage{}, SnapshotMessage[row]{}, DeltaMessage[row]{}, SummaryMessage{},
-		OperationMessage{}, UnseenMessage{}, JournalMessage{}, OutputMessage{}, ClientMessage{},
+		FailedMessage{}, OperationMessage{}, UnseenMessage{}, JournalMessage{}, OutputMessage{}, ClientMessage{},
 	} {
 		g.declare(reflect.TypeOf(v))
 	}
 	want := "// Made from the Go structs by `make generate`; not written by hand.\n\n" + g.out.String() +
 		"export type ServerMessage<Row = unknown> =\n\t| HelloMessage\n\t| WatchingMessage\n\t| ErrorMessage\n\t| SnapshotMessage<Row>\n" +
-		"\t| DeltaMessage<Row>\n\t| SummaryMessage\n\t| OperationMessage\n\t| UnseenMessage\n\t| JournalMessage\n\t| OutputMessage\n" +
+		"\t| DeltaMessage<Row>\n\t| SummaryMessage\n\t| FailedMessage\n\t| OperationMessage\n\t| UnseenMessage\n\t| JournalMessage\n\t| OutputMessage\n" +
 		"\n/** What a query may ask of each list: the names of its fields, each with its short ones. */\nexport const queryFields: Record<string, readonly QueryField[]> = {\n" +
 		tsFields("processes", processRows().fields) + tsFields("sockets", socketRows().fields) + tsFields("services", serviceRows().fields) +
 		tsFields("operations", operationFields()) + "}\n\n" +

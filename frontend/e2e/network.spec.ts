@@ -2,11 +2,12 @@ import type { Page } from 'playwright-core'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Proxy } from './proxy'
 import type { Weather } from './proxy'
-import { password, Server } from './server'
+import { Server } from './server'
 import { usePages, useServer } from './use'
 
 const server = await useServer(Server.ready())
 const pages = await usePages()
+await server.letIn((await pages.open()).context())
 
 const live = (page: Page) => page.getByText('Live', { exact: true })
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
@@ -16,11 +17,12 @@ async function open(): Promise<{ page: Page; network: Proxy }> {
   const network = await Proxy.start(server.url)
   onTestFinished(() => network.turn('refusing'))
   const page = await pages.open()
-  const answer = await page.context().request.post(`${network.url}/api/v1/session`, {
-    headers: { Origin: network.url },
-    data: { username: 'ada', password },
-  })
-  expect(answer.status()).toBe(200)
+  // Its session is that of all pages: the cookie's name holds the port.
+  await server.letIn(page.context())
+  const cookies = await page.context().cookies()
+  const { port } = new URL(server.url)
+  const renamed = cookies.map((c) => ({ ...c, name: c.name.replace(port, `${network.port}`) }))
+  await page.context().addCookies(renamed)
   await page.goto(`${network.url}/processes`)
   await live(page).waitFor()
   return { page, network }

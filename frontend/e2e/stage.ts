@@ -86,6 +86,21 @@ export class Stage {
         this.#send({ type: 'summary', view: watch.view, seq: ++watch.seq, ...summary })
   }
 
+  /** Has exactly these services failed. */
+  fail(...names: string[]) {
+    this.world.summary.failedServices = { total: names.length, names: names.slice(0, 10) }
+    this.summary(this.world.summary)
+    for (const watch of this.watches.values())
+      if (watch.topic === 'failed')
+        this.#send({
+          type: 'failed',
+          view: watch.view,
+          seq: ++watch.seq,
+          total: names.length,
+          names,
+        })
+  }
+
   tell(operation: Operation, unseen: number) {
     this.#send({ type: 'operation', operation, unseen })
   }
@@ -162,6 +177,10 @@ export class Stage {
     const view = ++this.#views
     this.watches.set(watch.id, { ...watch, view, seq: 1 })
     to.send({ type: 'watching', id: watch.id, view })
+    if (watch.topic === 'failed') {
+      to.send({ type: 'failed', view, seq: 1, ...this.world.summary.failedServices })
+      return
+    }
     if (watch.topic === 'summary') {
       to.send({ type: 'summary', view, seq: 1, ...this.world.summary })
       return

@@ -223,11 +223,7 @@ it.each([
   const { page, stage } = await staged('/', {}, options)
   await page.getByText('Live', { exact: true }).waitFor()
   const failed = page.getByRole('link', { name: '1 failed service' })
-  const fail = (...names: string[]) =>
-    stage.summary({
-      ...stage.world.summary,
-      failedServices: { total: names.length, names },
-    })
+  const fail = (...names: string[]) => stage.fail(...names)
   expect(await failed.count()).toBe(0)
   fail('web.service')
   await failed.waitFor()

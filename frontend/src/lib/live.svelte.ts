@@ -3,6 +3,7 @@ import type {
   ClientMessage,
   DeltaMessage,
   ErrorBody,
+  FailedMessage,
   HelloMessage,
   JournalMessage,
   OperationMessage,
@@ -21,6 +22,7 @@ export interface Watcher<Row = unknown> {
   snapshot?(message: SnapshotMessage<Row>): void
   delta?(message: DeltaMessage<Row>): void
   summary?(message: SummaryMessage): void
+  failed?(message: FailedMessage): void
   /** A watch of events begins, or begins anew after a gap: first comes what there is, then what is added. */
   began?(): void
   journal?(message: JournalMessage): void
@@ -432,6 +434,7 @@ export class Live {
       case 'snapshot':
       case 'delta':
       case 'summary':
+      case 'failed':
       case 'journal':
       case 'output':
         for (const watching of this.#watches) {
@@ -446,6 +449,7 @@ export class Live {
       | SnapshotMessage<unknown>
       | DeltaMessage<unknown>
       | SummaryMessage
+      | FailedMessage
       | JournalMessage
       | OutputMessage,
   ) {
@@ -455,6 +459,8 @@ export class Live {
         watching.read()
         watching.seq = message.seq
         return watcher.summary?.(message)
+      case 'failed':
+        return watcher.failed?.(message)
       case 'journal':
         return watcher.journal?.(message)
       case 'output':

@@ -505,6 +505,14 @@ export interface SummaryMessage {
 	failedServices: FailedServices
 }
 
+export interface FailedMessage {
+	type: 'failed'
+	view: number
+	seq: number
+	total: number
+	names: string[]
+}
+
 export interface OperationMessage {
 	type: 'operation'
 	operation: Operation
@@ -534,7 +542,7 @@ export interface OutputMessage {
 
 export interface Watch {
 	id: string
-	topic: 'summary' | 'processes' | 'sockets' | 'services' | 'journal' | 'output'
+	topic: 'summary' | 'processes' | 'sockets' | 'services' | 'failed' | 'journal' | 'output'
 	q?: string
 	sort?: string
 	order?: 'asc' | 'desc' | ''
@@ -560,6 +568,7 @@ export type ServerMessage<Row = unknown> =
 	| SnapshotMessage<Row>
 	| DeltaMessage<Row>
 	| SummaryMessage
+	| FailedMessage
 	| OperationMessage
 	| UnseenMessage
 	| JournalMessage

@@ -3,6 +3,8 @@ export const services = {
     none: 'No services.',
     noneWithoutManager:
       'Neither systemd nor SysV scripts in /etc/init.d were found, so there are no services to show.',
+    /** After their number. */
+    failed: 'failed',
     fallen: (n: string, names: string) => `${n} services have failed: ${names}`,
     managers: (names: string) => `Managed by ${names}`,
     ways: { processes: 'Its processes', sockets: 'Its sockets' },

@@ -4,6 +4,7 @@ export const services: typeof en = {
   services: {
     none: '没有服务。',
     noneWithoutManager: '未发现 systemd，/etc/init.d 中也没有 SysV 脚本，因此没有可显示的服务。',
+    failed: '个已失败',
     fallen: (n, names) => `${n} 个服务已失败：${names}`,
     managers: (names) => `服务管理器：${names}`,
     ways: { processes: '其进程', sockets: '其套接字' },

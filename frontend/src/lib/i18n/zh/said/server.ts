@@ -138,12 +138,13 @@ const requests = {
   'there is a watch with this id already': '已有使用该 id 的订阅',
   'there is no watch with this id': '没有使用该 id 的订阅',
   'there are %d watches already; end one first': '已有 {1} 个订阅，请先结束一个',
-  'there is no topic %q; topics are summary, processes, sockets, services, journal, output':
-    '没有主题 {1}；主题有 summary、processes、sockets、services、journal、output',
+  'there is no topic %q; topics are summary, processes, sockets, services, failed, journal, output':
+    '没有主题 {1}；主题有 summary、processes、sockets、services、failed、journal、output',
   'the topic %s takes no service, lines or operation':
     '主题 {1:w} 不接受 service、lines 或 operation',
   'the topic %s takes no q, sort, order or limit': '主题 {1:w} 不接受 q、sort、order 或 limit',
   'the summary takes no q, sort, order or limit': 'summary 不接受 q、sort、order 或 limit',
+  'the failed services take no q, sort, order or limit': '失败的服务不接受 q、sort、order 或 limit',
   'the topic output takes an operation, and nothing else': '主题 output 只接受 operation',
   'the topic journal takes a service and lines, and nothing else':
     '主题 journal 只接受 service 和 lines',
