@@ -141,21 +141,33 @@ func (m *Manager) dismiss(c *command) {
 	delete(m.running, c)
 }
 
-// Output is what a command has written until now, to both of its outputs: the first part of it where it was truncated. That of
-// the last commands is kept whole; of older ones there is what the log keeps.
-func (m *Manager) Output(id string) (text string, truncated bool, err error) {
+// Which part of an output was not kept.
+const (
+	LostStart = "start"
+	LostEnd   = "end"
+)
+
+// Output is what a command has written until now, to both of its outputs, and which part of it was lost, if any. Of the last
+// commands the first part is kept, as a rule all of it; of older ones there is what the log keeps: the end.
+func (m *Manager) Output(id string) (text, lost string, err error) {
 	m.mu.Lock()
 	c := m.commands[id]
 	m.mu.Unlock()
 	if c != nil {
-		text, truncated = c.output.text()
-		return text, truncated, nil
+		text, truncated := c.output.text()
+		if truncated {
+			lost = LostEnd
+		}
+		return text, lost, nil
 	}
 	op, err := m.log.Get(id)
 	if err == nil && op.LogType != "command.run" {
 		err = &failure{ErrNotFound, fmt.Sprintf("operation %s is no command", id)}
 	}
-	return op.Detail, strings.HasPrefix(op.Detail, "…"), err
+	if strings.HasPrefix(op.Detail, "…") {
+		lost = LostStart
+	}
+	return op.Detail, lost, err
 }
 
 // Follow calls f with what a command has written, and then with each piece that it writes, in order; with nil when it has

@@ -128,9 +128,9 @@ func testCommands(t *testing.T, m *Manager, l *Log) {
 			continue
 		}
 		op = outcomeOf(t, l, op)
-		text, truncated, err := m.Output(op.ID)
+		text, lost, err := m.Output(op.ID)
 		if op.RetStatus != test.want || op.Message != test.message || op.Target != test.line || op.LogType != "command.run" ||
-			text != test.output || op.Detail != test.output || truncated || err != nil {
+			text != test.output || op.Detail != test.output || lost != "" || err != nil {
 			t.Errorf("%s: %+v, output %q, %v", test.line, op, text, err)
 		}
 		if test.code < 0 && op.ExitCode != nil || test.code >= 0 && (op.ExitCode == nil || *op.ExitCode != test.code) {
@@ -231,9 +231,9 @@ func testOutput(t *testing.T, m *Manager, l *Log) {
 	if n := len("first\n") + 3_000_000 + len("\nlast\n"); len(got) != n || !strings.HasSuffix(string(got), "x\nlast\n") {
 		t.Errorf("followed %d bytes, want %d", len(got), n)
 	}
-	text, truncated, err := m.Output(op.ID)
-	if len(text) != maxOutput || !truncated || err != nil || !strings.HasPrefix(text, "first\nxxx") {
-		t.Errorf("kept %d bytes, truncated: %t, %v", len(text), truncated, err)
+	text, lost, err := m.Output(op.ID)
+	if len(text) != maxOutput || lost != LostEnd || err != nil || !strings.HasPrefix(text, "first\nxxx") {
+		t.Errorf("kept %d bytes, lost: %q, %v", len(text), lost, err)
 	}
 	if op.Message != "sh failed, exit status 1: last" || len(op.Detail) > maxDetail || !strings.HasSuffix(op.Detail, "x\nlast\n") {
 		t.Errorf("%s, detail of %d bytes", op.Message, len(op.Detail))

@@ -21,7 +21,7 @@ type Controller interface {
 	Signal(who control.Who, pid int, startTime uint64, signal string) (control.Operation, error)
 	RunCommand(who control.Who, line string, timeout time.Duration) (control.Operation, error)
 	Cancel(who control.Who, id string) error
-	Output(id string) (text string, truncated bool, err error)
+	Output(id string) (text, lost string, err error)
 	Follow(id string, f func(piece []byte)) (stop func(), err error)
 	FollowJournal(ctx context.Context, name string, lines int, f func([]control.JournalLine)) error
 }
@@ -115,11 +115,11 @@ func (s *Server) runCommand(c *fiber.Ctx) error {
 
 // showOutput answers GET /operations/{id}/output.
 func (s *Server) showOutput(c *fiber.Ctx) error {
-	text, truncated, err := s.cfg.Control.Output(c.Params("id"))
+	text, lost, err := s.cfg.Control.Output(c.Params("id"))
 	if err != nil {
 		return orControlError(err)
 	}
-	return reply(c, OutputReply{Text: text, Truncated: truncated})
+	return reply(c, OutputReply{Text: text, Truncated: lost != "", Lost: lost})
 }
 
 // cancelOperation answers POST /operations/{id}/cancel. How the command then ended, its record tells.

@@ -74,7 +74,7 @@ func (f *fakeControl) RunCommand(who control.Who, line string, timeout time.Dura
 
 func (f *fakeControl) Cancel(who control.Who, id string) error { return f.ask("cancel", who, id) }
 
-func (f *fakeControl) Output(id string) (string, bool, error) { return "", false, f.ask("output", id) }
+func (f *fakeControl) Output(id string) (string, string, error) { return "", "", f.ask("output", id) }
 
 func (f *fakeControl) Follow(id string, _ func([]byte)) (func(), error) {
 	return nil, f.ask("follow", id)

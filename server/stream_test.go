@@ -170,8 +170,8 @@ func TestOutputIsFollowed(t *testing.T) {
 	c.until("what is kept of it", func(f *follower) bool { return len(f.view("flood").text()) == 1<<20 })
 	s.outcome(a)
 	output := into[OutputReply](t, admin.want(200, "GET", "/operations/"+id+"/output", nil))
-	if len(output.Text) != 1<<20 || !output.Truncated {
-		t.Errorf("%d bytes are kept, truncated %v", len(output.Text), output.Truncated)
+	if len(output.Text) != 1<<20 || !output.Truncated || output.Lost != control.LostEnd {
+		t.Errorf("%d bytes are kept, truncated %v, lost: %q", len(output.Text), output.Truncated, output.Lost)
 	}
 
 	c.say(`{"watch":{"id":"none","topic":"output","operation":"99999"}}`)

@@ -148,10 +148,11 @@ type JournalReply struct {
 	Lines []control.JournalLine `json:"lines"`
 }
 
-// OutputReply answers GET /operations/{id}/output. Truncated: the command wrote more than is kept.
+// OutputReply answers GET /operations/{id}/output. Truncated: the command wrote more than is kept; Lost is then which part of it is not.
 type OutputReply struct {
 	Text      string `json:"text"`
 	Truncated bool   `json:"truncated"`
+	Lost      string `json:"lost,omitempty" ts:"'start' | 'end'"`
 }
 
 // OperationsReply answers GET /operations, newest first. Next goes into before= for the page after; empty at the end. With

@@ -1,6 +1,7 @@
 import { flushSync, mount, unmount } from 'svelte'
 import { afterEach, expect, it, vi } from 'vitest'
 import { api } from '../lib/api'
+import type { OutputReply } from '../lib/wire.gen'
 import Output from './Output.svelte'
 
 // As many lines as it takes would take the page that is played here seconds.
@@ -23,13 +24,19 @@ afterEach(() => {
 
 const lines = (n: number) => Array.from({ length: n }, (_, i) => `line ${i}\n`).join('')
 
-it.each<[string, string, boolean, RegExp]>([
-  ['all of it', lines(20), false, /^Output ?line 0 ?line 1 ?l.*line 19$/],
-  ['the first part of much', lines(20), true, /line 19 It wrote more .*: this is the first part/],
-  ['its end, as the log keeps it', `…${lines(20)}`, true, /this is the end of it\. ?…line 0/],
-  ['the last of many lines', lines(40), false, /not shown: 16\. ?line 16 ?l.*line 39$/],
-])('tells which part of what a command wrote is shown: %s', async (_, text, truncated, said) => {
-  vi.spyOn(api, 'call').mockResolvedValue({ text, truncated })
+it.each<[string, string, OutputReply['lost'], RegExp]>([
+  ['all of it', lines(20), undefined, /^Output ?line 0 ?line 1 ?l.*line 19$/],
+  [
+    'the first part of much',
+    `…${lines(20)}`,
+    'end',
+    /line 19 It wrote more .*: this is the first part/,
+  ],
+  ['its end, as the log keeps it', `…${lines(20)}`, 'start', /this is the end of it\. ?…line 0/],
+  ['the last of many lines', lines(40), undefined, /not shown: 16\. ?line 16 ?l.*line 39$/],
+])('tells which part of what a command wrote is shown: %s', async (_, text, lost, said) => {
+  const reply: OutputReply = { text, truncated: lost !== undefined }
+  vi.spyOn(api, 'call').mockResolvedValue(lost ? { ...reply, lost } : reply)
   component = mount(Output, { target: document.body, props: { id: '7', running: false } })
   flushSync()
   await vi.waitFor(() => expect(document.querySelector('li')).not.toBeNull(), 60_000)

@@ -387,6 +387,7 @@ export interface JournalReply {
 export interface OutputReply {
 	text: string
 	truncated: boolean
+	lost?: 'start' | 'end'
 }
 
 export interface Operation {
