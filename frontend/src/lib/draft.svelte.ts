@@ -1,8 +1,9 @@
 import { usualTimeout } from './acting.svelte'
+import type { Role } from './session.svelte'
 
 /**
- * What somebody writes into the form of the services. It is there still when they come back to it: from another page, or
- * after their session ended.
+ * What somebody writes into the form of the services, and of a user whom they add: but for passwords. It is there still when
+ * they come back to it: from another page, after they closed it, or after their session ended.
  */
 export class Draft {
   name = $state('')
@@ -10,8 +11,16 @@ export class Draft {
   command = $state('')
   /** In seconds. */
   timeout = $state(usualTimeout)
+  user = $state('')
+  role = $state<Role>('viewer')
 
   constructor(readonly owner: string) {}
+
+  /** The user was added, or is not to be. */
+  forgetUser() {
+    this.user = ''
+    this.role = 'viewer'
+  }
 }
 
 let last = new Draft('')
