@@ -25,7 +25,7 @@ func bpfAllowed(proc string) error {
 	if filepath.Clean(proc) != "/proc" {
 		return fmt.Errorf("BPF tells of the running kernel, not of what is in %s", proc)
 	}
-	return initialNamespaces(proc, "whose PIDs and users alone BPF tells")
+	return initialNamespaces(proc, "and BPF tells only the PIDs and users of that one")
 }
 
 // kernelTypes is the running kernel's description of its data. It remembers the first thing that was not as asked for, so

@@ -44,7 +44,7 @@ type connector struct {
 
 // connect subscribes to the events. Its error says why there are none.
 func connect(proc string, source processSource) (*connector, error) {
-	if err := initialNamespaces(proc, "to which alone the kernel tells births and deaths"); err != nil {
+	if err := initialNamespaces(proc, "and the kernel tells only that one which processes start and end"); err != nil {
 		return nil, err
 	}
 	socket, err := nl.Subscribe(unix.NETLINK_CONNECTOR, netlink.CN_IDX_PROC)

@@ -219,7 +219,7 @@ func (c *crontabs) scripts(folder string) {
 		c.s.add(task)
 	}
 	if found > 0 && runner == nil {
-		c.s.doubt("%s: no crontab runs this folder, so it is not known when what is in it runs (%d)", folder, found)
+		c.s.doubt("%s: no crontab runs this folder, so when its files run is not known; it holds %d", folder, found)
 	}
 }
 

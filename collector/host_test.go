@@ -62,7 +62,7 @@ func TestHostDebian(t *testing.T) {
 		Source: "proc", ServiceManagers: []string{},
 		Errors: map[string]string{"scheduledTasks": `/etc/cron.d/odd line 1: "25" is no hour: "25" is not within 0-23; ` +
 			`/etc/cron.d/odd line 3: too few fields; ` +
-			`/etc/cron.monthly: no crontab runs this folder, so it is not known when what is in it runs (1)`},
+			`/etc/cron.monthly: no crontab runs this folder, so when its files run is not known; it holds 1`},
 	}
 	if diff := cmp.Diff(want, h); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

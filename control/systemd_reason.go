@@ -115,9 +115,9 @@ func (s *systemd) outcome(ctx context.Context, id, action, result string, since 
 
 	o := Outcome{RetStatus: Failed, Message: fmt.Sprintf("%s: %s %s", id, action, resultWords(result))}
 	var detail strings.Builder
-	fmt.Fprintf(&detail, "job: %s (%s)\n", result, resultWords(result))
+	fmt.Fprintf(&detail, "job: %s\n", explained(result, resultWords(result)))
 	if active != "" {
-		fmt.Fprintf(&detail, "unit: %s (%s)\n", active, sub)
+		fmt.Fprintf(&detail, "unit: %s\n", explained(active, sub))
 	}
 	if result == "dependency" {
 		if id = failedDependency(&u); id == "" {
@@ -154,10 +154,21 @@ func tooOften(u *properties1, since time.Time) bool {
 	return left < uint64(since.UnixMicro())
 }
 
+// explained is one of systemd's terms and what it means, once where that is the same.
+func explained(term, words string) string {
+	if term == words {
+		return term
+	}
+	return fmt.Sprintf("%s (%s)", term, words)
+}
+
 // standing is how a unit stands, to end a sentence with; nothing where that is not known.
 func standing(active, sub string) string {
 	if active == "" {
 		return ""
+	}
+	if active == sub {
+		return fmt.Sprintf("; it is %s", active)
 	}
 	return fmt.Sprintf("; it is %s (%s)", active, sub)
 }

@@ -33,7 +33,7 @@ func TestWhatAServiceWroteIsNotForViewers(t *testing.T) {
 	long := "key=" + strings.Repeat("secret ", 200)
 	for _, test := range []struct{ message, detail, want string }{
 		{"web.service: start failed: a process failed, exit status 3: key=secret is wrong",
-			"job: failed (failed)\nresult: exit-code (a process failed)\nmain process: exit status 3\n\n2026-01-01T00:00:00Z sh[7]: key=secret is wrong\n", "web.service: start failed: a process failed, exit status 3"},
+			"job: failed\nresult: exit-code (a process failed)\nmain process: exit status 3\n\n2026-01-01T00:00:00Z sh[7]: key=secret is wrong\n", "web.service: start failed: a process failed, exit status 3"},
 		{"web.service: failed 0.3 s after its start: a process failed, exit status 3: key=secret is wrong",
 			"operation: 7 (service.start)\nresult: exit-code (a process failed)\nmain process: exit status 3\n\n2026-01-01T00:00:00Z sh[7]: key=secret is wrong\n", "web.service: failed 0.3 s after its start: a process failed, exit status 3"},
 		{"web.service: failed 0.3 s after its start, and systemd starts it again: key=secret is wrong",

@@ -181,7 +181,7 @@ describe('a service', () => {
     await journal.getByRole('button', { name: /Go on \([1-9]/ }).waitFor()
     await journal.getByRole('button', { name: /Go on/ }).click()
     const all = await lines.count()
-    await journal.getByLabel('Priority').selectOption({ label: 'up to error' })
+    await journal.getByLabel('Priority').selectOption({ label: 'error or worse' })
     await expect.poll(() => lines.count()).toBeLessThan(all)
     await journal.getByLabel('Search the journal').fill('no line has this')
     await journal.getByText('Nothing matches the search.').waitFor()

@@ -154,7 +154,7 @@ describe('what the server says', () => {
       '无法列出全部套接字：tcp：sock_diag 没有应答；udp：无法打开 sock_diag 套接字：权限不够',
     ],
     [
-      'this is not the initial PID namespace, to which alone the kernel tells births and deaths; so ends are noticed at the next sample, without exit codes, and processes that live between two samples not at all',
+      'this is not the initial PID namespace, and the kernel tells only that one which processes start and end; so ends are noticed at the next sample, without exit codes, and processes that live between two samples not at all',
       '当前不是初始 PID 命名空间，内核只向初始命名空间通知进程的创建与退出；因此进程的退出要到下次采样才能发现，且没有退出码，两次采样之间的短命进程无法发现',
     ],
   ])('%s', (english, chinese) => expect(book.say(english)).toBe(chinese))

@@ -1,7 +1,8 @@
 /** Why the kernel's own numbers matter. */
 const why = {
-  'to which alone the kernel tells births and deaths': '内核只向初始命名空间通知进程的创建与退出',
-  'whose PIDs and users alone BPF tells': 'BPF 只给出初始命名空间的 PID 和用户',
+  'and the kernel tells only that one which processes start and end':
+    '内核只向初始命名空间通知进程的创建与退出',
+  'and BPF tells only the PIDs and users of that one': 'BPF 只给出初始命名空间的 PID 和用户',
 }
 
 /** Fields of a crontab. */
@@ -128,7 +129,7 @@ const schedule = {
   '%s: only its first %d KiB are read': '{1:w}：只读取前 {2} KiB',
   '%s: no newline at its end, so cron refuses the last line':
     '{1:w}：末尾没有换行符，因此 cron 不接受最后一行',
-  '%s: no crontab runs this folder, so it is not known when what is in it runs (%d)':
+  '%s: no crontab runs this folder, so when its files run is not known; it holds %d':
     '{1:w}：没有 crontab 执行此目录，因此不知道其中的 {2} 项何时运行',
   '%s line %d: %v': '{1:w} 第 {2} 行：{3~said}',
   '%s line %d: too few fields': '{1:w} 第 {2} 行：字段太少',

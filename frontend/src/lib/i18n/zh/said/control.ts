@@ -64,7 +64,10 @@ const left = {
 
 const already = { ' already': '（无需更改）' }
 
-const state = { '; it is %s (%s)': '；当前状态：{2:standing}（{1:w}）{3~tail|ends|nothing}' }
+const state = {
+  '; it is %s (%s)': '；当前状态：{2:standing}（{1:w}）{3~tail|ends|nothing}',
+  '; it is %s': '；当前状态：{1:standing}{2~tail|ends|nothing}',
+}
 
 const damaged = { 'the data file is damaged': '数据文件已损坏' }
 
