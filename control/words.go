@@ -58,7 +58,11 @@ func splitWords(line string) ([]string, error) {
 		}
 	}
 	if quote != 0 {
-		return nil, &failure{ErrInvalid, fmt.Sprintf("cannot run a command in which a %q is not closed", quote)}
+		which := "double quote"
+		if quote == '\'' {
+			which = "single quote"
+		}
+		return nil, &failure{ErrInvalid, fmt.Sprintf("cannot run a command in which a %s is not closed", which)}
 	}
 	if inWord {
 		words = append(words, word.String())

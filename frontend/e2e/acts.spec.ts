@@ -312,11 +312,20 @@ describe('a command', () => {
     await expect.poll(remembered).toContain(`sh -c '${script}'`)
   })
 
-  it('that cannot be is told at once', async () => {
+  it.each([
+    ['echo "', 'Cannot run a command in which a double quote is not closed.'],
+    ['no-such-program', 'Cannot run no-such-program:'],
+    ['é'.repeat(9000), 'Cannot run a command of more than 16384 bytes.'],
+  ])('that cannot be is told at its field at once: %.20s', async (command, why) => {
     const page = await as('admin', '/services')
-    await page.getByLabel('Or a command').fill('echo "')
+    const field = page.getByLabel('Or a command')
+    await field.fill(command)
     await page.getByRole('button', { name: 'Run' }).click()
-    await news(page).getByText('is not closed').waitFor()
+    await page.getByRole('form').getByRole('alert').getByText(why).waitFor()
+    await expect.poll(() => field.getAttribute('aria-invalid')).toBe('true')
+    expect(await field.evaluate((element) => element === document.activeElement)).toBe(true)
+    expect(await news(page).getByRole('listitem').count()).toBe(0)
+    expect(await axe(page)).toEqual([])
   })
 })
 

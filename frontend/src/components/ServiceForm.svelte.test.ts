@@ -87,8 +87,8 @@ describe('a command', () => {
   it.each([
     [
       'invalid',
-      'cannot run a command in which a "\'" is not closed',
-      'Cannot run a command in which a "\'" is not closed.',
+      'cannot run a command in which a single quote is not closed',
+      'Cannot run a command in which a single quote is not closed.',
     ],
     [
       'not_found',

@@ -62,6 +62,8 @@ const left = {
     '它遗留的进程已被结束：服务可以常驻，命令不可以',
 }
 
+const quote = { 'single quote': '单引号', 'double quote': '双引号' }
+
 const already = { ' already': '（无需更改）' }
 
 const state = {
@@ -172,7 +174,7 @@ const commands = {
   'cannot run a command that is not UTF-8': '命令必须是 UTF-8 文本',
   'cannot run a command that holds a zero byte': '命令不能包含零字节',
   'cannot run a command that ends with a backslash': '命令不能以反斜杠结尾',
-  'cannot run a command in which a %q is not closed': '命令中的 {1} 没有闭合',
+  'cannot run a command in which a %s is not closed': '命令中的{1:quote}没有闭合',
   "cannot run a command with %q in it: no shell is started; quote it, or write sh -c '…'":
     "命令中含有 {1}，但不会启动 shell；请为其加引号，或写成 sh -c '…'",
   'cannot run an empty command': '命令不能为空',
@@ -268,6 +270,7 @@ export const control = {
   guard,
   left,
   already,
+  quote,
   state,
   again,
   damaged,
