@@ -343,9 +343,12 @@ export class Live {
     } else if (probe === 'unreachable') {
       // That it said before that it stops tells more than that it does not answer.
       if (this.lost !== 'stopped') this.lost = 'unreachable'
+    } else if (this.state === 'opening') {
+      // A try that began when nothing got through hangs; a fresh one must show itself how it ends.
+      if (this.#isStale()) this.#open()
     } else if (answered) {
       this.lost = 'blocked'
-    } else if (this.state === 'waiting') {
+    } else {
       // It is back, or one more try shows that only a connection does not open.
       this.#open()
     }

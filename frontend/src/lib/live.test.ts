@@ -364,6 +364,20 @@ describe('a lost connection', () => {
     expect(live).toMatchObject({ state: 'opening', lost: 'unreachable' })
   })
 
+  it('is tried anew when HTTP answers while a try hangs', async () => {
+    let tell = (_: Probe) => {}
+    asked = () => new Promise((resolve) => (tell = resolve))
+    live.start()
+    socket().onclose?.({ code: 1006 })
+    await vi.advanceTimersByTimeAsync(3_000)
+    expect(sockets).toHaveLength(2)
+    tell('answers')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(sockets[1]?.closed).toBe(true)
+    expect(sockets).toHaveLength(3)
+    expect(live.lost).toBe('broken')
+  })
+
   it('is not ended by what was asked before somebody else signed in', async () => {
     let tell = (_: Probe) => {}
     asked = () => new Promise((resolve) => (tell = resolve))
