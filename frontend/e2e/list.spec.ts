@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { axe, phone } from './browser'
 import * as use from './use'
 import { param, rowOf } from './use'
-import { process as row, service, workers } from './world'
+import { operation, process as row, service, workers } from './world'
 import type { World } from './world'
 
 const pages = await use.usePages()
@@ -189,6 +189,59 @@ describe('the keys of a table', () => {
     await page.keyboard.press('/')
     await page.keyboard.press('End')
     await expect.poll(() => focused(page)).toBeNull()
+  })
+})
+
+describe('the keys of the search', () => {
+  const log: Partial<World> = {
+    answer: async (route, path) => {
+      const { searchParams } = new URL(route.request().url())
+      if (path !== '/operations' || !searchParams.get('q')) return false
+      const operations = [operation(5, { target: 'cron.service' })]
+      await route.fulfill({ json: { total: 1, atLeast: false, unseen: 0, next: '', operations } })
+      return true
+    },
+  }
+  const lists = [
+    ['processes', { processes }, 'worker-17'],
+    ['log', log, 'cron.service'],
+  ] as const
+  const keys = ['Enter', 'ArrowDown'] as const
+  it.each(lists.flatMap((list) => keys.map((key) => [...list, key] as const)))(
+    'lead to the first row that it finds, and back: %s',
+    async (name, part, q, key) => {
+      const { page } = await staged(`/${name}`, part)
+      await page.getByRole('row').nth(9).waitFor()
+      // Who was at another row before begins at the first one all the same.
+      for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowDown')
+      await expect.poll(() => focused(page)).toBe('4')
+      await page.keyboard.press('/')
+      await page.keyboard.type(q)
+      await page.keyboard.press(key)
+      await expect.poll(() => focused(page)).toBe('2')
+      expect(await page.evaluate(() => document.activeElement?.textContent)).toContain(q)
+      await page.keyboard.press('ArrowUp')
+      const field = page.getByRole('searchbox')
+      await expect.poll(() => field.evaluate((box) => box === document.activeElement)).toBe(true)
+      await page.keyboard.press('ArrowDown')
+      await expect.poll(() => focused(page)).toBe('2')
+      await page.keyboard.press('Enter')
+      await page.getByRole('complementary').waitFor()
+    },
+  )
+
+  it('lead nowhere from a query that is refused, and to no row where none matches', async () => {
+    const { page } = await staged('/processes')
+    await rowOf(page, 'worker-0').waitFor()
+    const field = page.getByRole('searchbox')
+    await field.pressSequentially('a!')
+    await page.keyboard.press('Enter')
+    await page.getByText('! is no operator').waitFor()
+    await page.keyboard.press('Backspace')
+    await page.keyboard.type('bcdef')
+    await page.keyboard.press('ArrowDown')
+    await page.getByText('Nothing matches').waitFor()
+    expect(await focused(page)).toBeNull()
   })
 })
 

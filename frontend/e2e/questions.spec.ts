@@ -45,10 +45,13 @@ describe('the five questions', () => {
     // What just started and died: one more, and it is there when it has happened.
     await press(page, '4')
     await dies(page, list.getByRole('row').filter({ hasText: 'acts-late.service' }))
-    // Who holds this port: three keys and its number; three more lead to the process.
-    await press(page, 'g', 'n', '/', `port:${port} state:LISTEN`)
-    await page.getByText(/^1 of \d+$/).waitFor()
-    await press(page, 'Enter', 'ArrowDown', 'Enter')
+    // Who holds this port: four keys and its number; one more leads to the process.
+    await press(page, 'g', 'n', '/', `port:${port}`, 'Enter')
+    const found = page.getByRole('row').filter({ hasText: /\d+\/topdeck/ })
+    await expect
+      .poll(() => found.first().evaluate((row) => row === document.activeElement))
+      .toBe(true)
+    await press(page, 'Enter')
     await panel(page, 'Process')
       .getByRole('heading', { name: /^topdeck \(/ })
       .waitFor()

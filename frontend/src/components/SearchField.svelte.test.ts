@@ -31,6 +31,7 @@ beforeEach(() => {
       },
       label: 'Search',
       example: 'x',
+      answered: null,
       onsearch: searched,
     },
   })

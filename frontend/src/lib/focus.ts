@@ -20,6 +20,19 @@ export function toRows(): boolean {
   return rows !== null
 }
 
+/** Goes to the first of those rows; where there is none, to their place. */
+export function toFirstRow() {
+  const options = { key: 'Home', bubbles: true, cancelable: true }
+  if (toRows()) document.activeElement?.dispatchEvent(new KeyboardEvent('keydown', options))
+}
+
+/** Goes to the search of the page's list, where it has one. Says whether it has. */
+export function toSearch(): boolean {
+  const search = document.querySelector<HTMLElement>('[data-search]')
+  search?.focus()
+  return search !== null
+}
+
 /**
  * Keeps the focus from getting lost: where what has it leaves the page, it goes to the nearest thing around that can have
  * it, or to the heading there. A button that is disabled while it waits for an answer has it again then. Returns what ends

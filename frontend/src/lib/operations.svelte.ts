@@ -45,6 +45,8 @@ export class Operations {
   /** How far back it was searched then. */
   searchedTo = $state('')
   loading = $state(true)
+  /** What was searched for when the rows, or why they cannot be had, came; null before the first. */
+  answered = $state<string | null>(null)
   /** Why the last page could not be had, or the query not be read. */
   failure = $state.raw<ApiError | null>(null)
 
@@ -167,6 +169,7 @@ export class Operations {
   close() {
     this.#open = this.cut = false
     this.log = []
+    this.answered = null
     this.#asked++
   }
 
@@ -197,6 +200,7 @@ export class Operations {
     this.log = joined ? [...page.operations, ...older] : page.operations
     if (!joined) this.#endAt(page, cut)
     this.loading = false
+    this.answered = this.#filter.q
     this.#count(page, firstPage)
   }
 
@@ -293,6 +297,7 @@ export class Operations {
         // The rows stay while a query is being written, but not under a filter that they are not of.
         if (this.loading && this.failure.code !== 'invalid') this.log = []
         this.loading = false
+        this.answered = this.#filter.q
       }
       return null
     }

@@ -56,7 +56,7 @@ export const common = {
     escape: 'Clear the search; close what is open',
     rows: 'From row to row; PageUp, PageDown, Home, End too',
     branches: 'In a tree: fold, unfold',
-    open: 'Open the row; from the search, go to the rows',
+    open: 'Open the row; from the search, go to the first row that it finds',
     tag: 'Tag the row',
     freeze: 'Freeze the list, or let it go on',
     views: 'Another view of the list',

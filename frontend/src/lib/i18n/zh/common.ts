@@ -53,7 +53,7 @@ export const common: typeof en = {
     escape: '清除搜索；关闭已打开的内容',
     rows: '逐行移动，也可用 PageUp、PageDown、Home、End',
     branches: '在树中折叠、展开',
-    open: '打开所在行；在搜索框中则转到列表',
+    open: '打开所在行；在搜索框中则转到找到的第一行',
     tag: '标记所在行',
     freeze: '冻结列表或解除冻结',
     views: '切换列表视图',
