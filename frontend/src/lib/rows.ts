@@ -20,7 +20,9 @@ export const processes: RowKind<Process> = {
 export const sockets: RowKind<Socket> = {
   topic: 'sockets',
   key: (row) => row.cookie,
-  value: sortValue,
+  // Of those of one port, the one that listens is who holds it.
+  value: (row, column) =>
+    column === 'localPort' && row.remotePort > 0 ? row.localPort + 0.5 : sortValue(row, column),
 }
 
 export const services: RowKind<Service> = {

@@ -38,3 +38,16 @@ it('says of a socket without a process why that may be', async () => {
   ])
   end()
 })
+
+it('shows first of the sockets of a port who listens at it', async () => {
+  const end = await listed(Sockets, [
+    socket('1', 'TIME_WAIT', 0),
+    { ...socket('2', 'ESTABLISHED', 8), localPort: 22 },
+    { ...socket('3', 'LISTEN', 7), remotePort: 0 },
+  ])
+  const states = [...document.querySelectorAll('td')]
+    .filter(({ cellIndex }) => cellIndex === 5)
+    .map((cell) => cell.textContent.trim())
+  expect(states).toEqual(['ESTABLISHED', 'LISTEN', 'TIME_WAIT'])
+  end()
+})
