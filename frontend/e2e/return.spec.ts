@@ -1,7 +1,8 @@
 import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
+import { phone } from './browser'
 import * as use from './use'
-import { process as row } from './world'
+import { operation, process as row, service } from './world'
 
 const pages = await use.usePages()
 
@@ -39,6 +40,76 @@ describe('who goes back to a list', () => {
     await page.getByRole('link', { name: 'Processes' }).click()
     await page.getByRole('row').nth(9).waitFor()
     expect(await rows.evaluate((element) => element.scrollTop)).toBe(0)
+  })
+})
+
+describe('who comes to what a link opens', () => {
+  const services = Array.from({ length: 300 }, (_, i) => ({
+    ...service(i),
+    name: `unit-${100 + i}.service`,
+  }))
+  const link = (name: string) => `/services?open=${name}.service`
+  /** Whether a row, or what takes its place on a phone, is wholly in sight. */
+  const inSight = async (page: Page, name: string) => {
+    const seen = page.locator('[data-index]').filter({ has: page.getByText(`${name}.service`) })
+    const [row, around] = await Promise.all([
+      (await seen.count()) > 0 ? seen.first().boundingBox() : null,
+      page.locator('[data-rows]').boundingBox(),
+    ])
+    return (
+      row !== null &&
+      around !== null &&
+      row.y >= around.y &&
+      row.y + row.height <= around.y + around.height
+    )
+  }
+
+  it('finds its row in sight', async () => {
+    const { page, stage } = await use.staged(pages, link('unit-250'), { services })
+    await expect.poll(() => inSight(page, 'unit-250')).toBe(true)
+    // Who scrolls away is not led back by what changes.
+    const rows = page.getByRole('region', { name: 'Services', exact: true })
+    await rows.evaluate((element) => element.scrollTo({ top: 0 }))
+    await rowOf(page, 'unit-101.service').waitFor()
+    stage.push('services', [
+      { ...services[150], mainPid: 4242 },
+      { ...services[0], mainPid: 4243 },
+    ])
+    await page.getByRole('link', { name: '4243' }).waitFor()
+    expect(await inSight(page, 'unit-250')).toBe(false)
+    // What is opened here stays where it is; Back leads to what was open before, wherever that is.
+    const before = await seenAt(page, 'unit-103.service')
+    await rowOf(page, 'unit-103.service').getByRole('link', { name: 'unit-103' }).click()
+    await expect.poll(() => use.param(page, 'open')).toBe('unit-103.service')
+    expect(await seenAt(page, 'unit-103.service')).toBe(before)
+    await page.goBack()
+    await expect.poll(() => inSight(page, 'unit-250')).toBe(true)
+  })
+
+  it('goes on from it by keys', async () => {
+    const { page } = await use.staged(pages, link('unit-250'), { services })
+    await expect.poll(() => inSight(page, 'unit-250')).toBe(true)
+    await page.keyboard.press('Escape')
+    await expect.poll(() => use.param(page, 'open')).toBeNull()
+    await page.keyboard.press('ArrowDown')
+    const focused = () => page.evaluate(() => document.activeElement?.textContent)
+    await expect.poll(focused).toContain('unit-251.service')
+  })
+
+  it('finds it there too when the panel that took its place has been closed', async () => {
+    const { page } = await use.staged(pages, link('unit-250'), { services }, phone)
+    await page.getByRole('complementary').getByRole('button', { name: 'Close' }).tap()
+    await expect.poll(() => inSight(page, 'unit-250')).toBe(true)
+  })
+
+  it('finds a record of the log so', async () => {
+    const { page } = await use.staged(pages, '/log?open=3', {
+      operations: Array.from({ length: 48 }, (_, i) =>
+        operation(48 - i, { target: `unit-${48 - i}.service` }),
+      ),
+    })
+    await page.getByRole('complementary').getByText('unit-3.service').first().waitFor()
+    await expect.poll(() => inSight(page, 'unit-3')).toBe(true)
   })
 })
 
