@@ -83,6 +83,17 @@ describe('the keys', () => {
     await expect
       .poll(() => heading.evaluate((element) => element === document.activeElement))
       .toBe(true)
+    await page.keyboard.press('g')
+    await page.keyboard.press('u')
+    await page.getByRole('heading', { name: 'Users', exact: true }).waitFor()
+    await page.keyboard.press('?')
+    await page.getByRole('definition').filter({ hasText: 'Users' }).waitFor()
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('g')
+    await page.keyboard.press('a')
+    await page.getByRole('heading', { name: 'Account', exact: true }).waitFor()
+    await page.goBack()
+    await page.goBack()
     await page.keyboard.press('/')
     expect(
       await page.getByRole('searchbox').evaluate((element) => element === document.activeElement),
