@@ -245,6 +245,28 @@ describe('the keys of the search', () => {
   })
 })
 
+it('the row that has the focus is outlined whole, also where its menu lies over it', async () => {
+  const { page } = await staged('/processes')
+  await rowOf(page, 'worker-0').waitFor()
+  for (let i = 0; i < 2; i++) await page.keyboard.press('ArrowDown')
+  await expect.poll(() => focused(page)).toBe('3')
+  const box = await rowOf(page, 'worker-1').first().boundingBox()
+  if (!box) throw new Error('it is not there')
+  // Of its upper edge what is below the rounded corner is left out.
+  const clip = { x: box.x + box.width - 100, y: box.y + 1, width: 90, height: 1 }
+  const png = (await page.screenshot({ clip })).toString('base64')
+  const colours = await page.evaluate(async (png) => {
+    const image = new Image()
+    image.src = `data:image/png;base64,${png}`
+    await image.decode()
+    const canvas = new OffscreenCanvas(image.width, 1).getContext('2d')
+    canvas?.drawImage(image, 0, 0)
+    const { data = [] } = canvas?.getImageData(0, 0, image.width, 1) ?? {}
+    return Array.from({ length: image.width }, (_, i) => data.slice(4 * i, 4 * i + 3).join())
+  }, png)
+  expect(new Set(colours).size).toBe(1)
+})
+
 describe('the columns', () => {
   it('are chosen and ordered, in the address and for the next time', async () => {
     const { page } = await staged('/processes')
