@@ -477,6 +477,26 @@ describe('on a phone', () => {
     await search.waitFor()
   })
 
+  it.each([
+    ['en-GB', 'for 2h', 'lived 12 ms'],
+    ['zh-CN', '已持续 2小时', '存活 12 ms'],
+  ])('a row says what its times are: %s', async (locale, stands, lived) => {
+    const since = new Date(Date.now() - 2 * 3_600_000).toISOString()
+    const services = [{ ...service(0), since }]
+    const { page } = await staged('/services', { services }, { ...phone, locale })
+    await page.getByText(stands).waitFor()
+    const other = await staged('/processes?view=ended', {}, { ...phone, locale })
+    await expect.poll(() => other.stage.watches.size).toBeGreaterThan(0)
+    const { pid, startTime } = row(70)
+    other.stage.push(
+      'processes',
+      [],
+      [],
+      [{ key: `${pid}:${startTime}`, exitCode: 0, signal: null, lived: 0.012, row: row(70) }],
+    )
+    await other.page.getByText(lived).waitFor()
+  })
+
   it('everything is there, and nothing overflows', async () => {
     const { page, stage } = await staged('/processes', { processes }, phone)
     const list = page.getByRole('list', { name: 'Processes' })

@@ -39,6 +39,7 @@ export const processes = {
       at: 'Ended',
       how: 'How',
       lived: 'Lived',
+      livedFor: (time: string) => `lived ${time}`,
       gone: 'gone',
       none: 'No process has ended since this page was opened.',
     },

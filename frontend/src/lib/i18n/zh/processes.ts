@@ -41,6 +41,7 @@ export const processes: typeof en = {
       at: '结束于',
       how: '结束方式',
       lived: '存活',
+      livedFor: (time) => `存活 ${time}`,
       gone: '已消失',
       none: '打开此页后没有进程结束。',
     },
