@@ -101,6 +101,12 @@ export class Stage {
         })
   }
 
+  /** Pushes lines to whoever follows a journal or the output of a command. */
+  write(topic: 'journal' | 'output', lines: object[]) {
+    for (const watch of this.watches.values())
+      if (watch.topic === topic) this.#send({ type: topic, view: watch.view, lines })
+  }
+
   tell(operation: Operation, unseen: number) {
     this.#send({ type: 'operation', operation, unseen })
   }

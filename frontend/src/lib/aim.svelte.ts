@@ -1,3 +1,5 @@
+import { isSelectedIn } from './selection'
+
 /** Whoever has not moved for so long is looking, not aiming. In milliseconds. */
 const aimTime = 30_000
 const touchTime = 4_000
@@ -17,10 +19,7 @@ export class Aim {
 
   constructor(rows: () => Element | undefined) {
     $effect(() => {
-      const select = () => {
-        const { isCollapsed = true, anchorNode = null } = getSelection() ?? {}
-        this.#selecting = !isCollapsed && (rows()?.contains(anchorNode) ?? false)
-      }
+      const select = () => (this.#selecting = isSelectedIn(rows()))
       document.addEventListener('selectionchange', select)
       return () => document.removeEventListener('selectionchange', select)
     })
