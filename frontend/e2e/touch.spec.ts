@@ -2,8 +2,8 @@ import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, it } from 'vitest'
 import { phone } from './browser'
 import * as use from './use'
-import type { ServiceReply } from '../src/lib/wire.gen'
-import { operation, service } from './world'
+import type { Process, ServiceReply } from '../src/lib/wire.gen'
+import { operation, service, workers } from './world'
 import type { World } from './world'
 
 // What a thumb can do on a phone.
@@ -111,5 +111,73 @@ describe('with the thumb', () => {
     const [, from = '', until = ''] =
       /time>=(\S+) time<(\S+)/.exec(use.param(page, 'q') ?? '') ?? []
     expect(Date.parse(until) - Date.parse(from)).toBe(4 * 3_600_000)
+  })
+  it('one sees who a connection is with, and which unit has it', async () => {
+    const { page } = await staged('/sockets?q=ESTABLISHED')
+    const first = page.getByRole('list', { name: 'TCP/UDP services' }).getByRole('listitem').first()
+    await first.getByText('→ 203.0.113.9:443').waitFor()
+    await first.getByText('nginx.service').waitFor()
+  })
+
+  it('one finds the name of what has ended where it was', async () => {
+    const { page, stage } = await staged('/processes', { processes: workers })
+    const name = page.getByRole('listitem').getByText('worker-1', { exact: true })
+    const left = async () => (await name.boundingBox())?.x
+    await name.waitFor()
+    const before = await left()
+    const [, row] = workers as [Process, Process]
+    const key = `${row.pid}:${row.startTime}`
+    stage.push('processes', [], [key], [{ key, exitCode: 1, signal: null, lived: 5, row }])
+    await page.getByText('exit status 1').waitFor()
+    expect(await left()).toBe(before)
+  })
+
+  it('one chooses what the list tells, and how close its rows are', async () => {
+    const { page } = await staged('/processes', { processes: workers })
+    const first = page.getByRole('list', { name: 'Processes' }).getByRole('listitem').first()
+    const high = async () => (await first.boundingBox())?.height
+    await first.waitFor()
+    expect(await high()).toBe(52)
+    await page.getByRole('button', { name: 'Columns and rows' }).tap()
+    const menu = page.getByRole('group', { name: 'Columns and rows' })
+    // What a phone leaves out is not said to be shown.
+    const threads = menu.getByRole('checkbox', { name: 'Thr' })
+    expect(await threads.isChecked()).toBe(false)
+    await menu.getByRole('checkbox', { name: 'Command line' }).tap()
+    await menu.getByRole('checkbox', { name: 'User' }).tap()
+    await menu.getByLabel('Compact').tap()
+    await expect.poll(high).toBe(44)
+    await first.getByText('/sbin/init').waitFor()
+    expect(await first.getByText('root').count()).toBe(0)
+    expect(await crowded(page)).toEqual([])
+    await page.reload()
+    await first.getByText('/sbin/init').waitFor()
+    await page.getByRole('button', { name: 'Columns and rows' }).tap()
+    await menu.getByRole('button', { name: 'The usual columns' }).tap()
+    await first.getByText('root').waitFor()
+  })
+  it('one runs a command, and finds the form again', async () => {
+    const running = operation(60, {
+      logType: 'command.run',
+      target: 'make all',
+      retStatus: 'running',
+      message: '',
+    })
+    const { page, stage } = await staged('/services', {
+      answer: async (route, path) => {
+        if (path !== '/commands') return false
+        stage.world.operations = [running, ...stage.world.operations]
+        await route.fulfill({ status: 202, json: { operation: running } })
+        return true
+      },
+    })
+    const form = page.getByText('Act on a service')
+    await form.tap()
+    await page.getByLabel('Or a command').fill('make all')
+    await page.getByRole('button', { name: 'Run', exact: true }).tap()
+    const record = page.getByRole('complementary', { name: 'Record' })
+    await record.getByRole('button', { name: 'Close' }).tap()
+    await form.tap()
+    await page.getByLabel('Or a command').waitFor()
   })
 })

@@ -9,6 +9,8 @@ interface Choosable {
   fixed?: boolean
   /** Left out where there is little room. */
   spare?: boolean
+  /** What becomes of it where a list takes the table's place; nothing: it is left out, unless it is chosen. */
+  narrow?: 'main' | 'figure' | 'detail' | 'line'
   /** What one does with a row: not to be chosen, and always the last. */
   acts?: boolean
 }
@@ -34,7 +36,11 @@ export class Columns<Column extends Choosable> {
       .filter((column) => column !== undefined)
     if (wanted.length === 0) return offered.filter((column) => !column.extra)
     const lead = offered.filter((column) => column.fixed && !wanted.includes(column))
-    const whole = [...lead, ...wanted].map((column) => ({ ...column, spare: false }))
+    const whole = [...lead, ...wanted].map((column) => ({
+      ...column,
+      spare: false,
+      narrow: column.narrow ?? ('detail' as const),
+    }))
     return [...whole, ...offered.filter((column) => column.acts)]
   })
 

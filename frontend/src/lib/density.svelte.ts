@@ -15,6 +15,12 @@ class RowDensity {
   /** The height of one row, in pixels. */
   readonly height = $derived(this.high(this.#chosen === 'compact' ? 21 : 26))
 
+  /** The height of one row where a list takes the place of a table, of two lines or of up to four, in pixels. */
+  list(tall: boolean): number {
+    const usual = tall ? 78 : 52
+    return this.high(this.#chosen === 'compact' ? usual - 8 : usual)
+  }
+
   start() {
     this.chosen = localStorage.getItem(key) === 'compact' ? 'compact' : 'normal'
     const probe = document.body.appendChild(document.createElement('i'))
