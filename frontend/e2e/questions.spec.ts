@@ -103,4 +103,107 @@ describe('the five questions', () => {
     await items('Log').first().tap()
     await panel(page, 'Record').getByText('By', { exact: true }).waitFor()
   })
+
+  it('lead with the thumb to what can be done about them', async () => {
+    const page = await as('admin', '/services?q=acts-', phone)
+    const touch = await page.context().newCDPSession(page)
+    /** A thumb moves up or down the page. */
+    async function drag(from: number, to: number) {
+      const at = (y: number) => ({ touchPoints: [{ x: 190, y }] })
+      await touch.send('Input.dispatchTouchEvent', { type: 'touchStart', ...at(from) })
+      for (let step = 1; step <= 10; step++)
+        await touch.send('Input.dispatchTouchEvent', {
+          type: 'touchMove',
+          ...at(from + ((to - from) * step) / 10),
+        })
+      await touch.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] })
+    }
+    const tap = (
+      role: 'button' | 'menuitem' | 'link' | 'checkbox' | 'radio',
+      name: string | RegExp,
+    ) => page.getByRole(role, { name }).tap()
+    const news = page.getByRole('region', { name: 'News' })
+    const told = (text: string) =>
+      news.getByRole('listitem').filter({ hasText: text }).getByText('succeeded').waitFor()
+    const list = (name: string) => page.getByRole('list', { name, exact: true })
+
+    // A service by its menu, and by the form.
+    await tap('button', 'Actions: acts-sleep.service')
+    await tap('menuitem', 'Restart')
+    await told('Restart service: acts-sleep.service')
+    await page.getByText('Act on a service').tap()
+    await page.getByLabel('Service', { exact: true }).tap()
+    await page.keyboard.type('acts-top.service')
+    await page.getByRole('radio', { name: 'Stop' }).tap()
+    await tap('button', 'Do it')
+    await told('Stop service: acts-top.service')
+    // Several that are tagged.
+    await tap('checkbox', 'Tag acts-top.service')
+    await tap('checkbox', 'Tag acts-sleep.service')
+    await page
+      .getByRole('group', { name: '2 tagged' })
+      .getByRole('button', { name: 'Start', exact: true })
+      .tap()
+    await page
+      .getByRole('dialog')
+      .getByRole('button', { name: /^Start/ })
+      .tap()
+    await told('Start service: acts-top.service')
+    // A command, cancelled.
+    await page.getByLabel('Or a command').tap()
+    await page.keyboard.type('sleep 100')
+    await tap('button', 'Run')
+    const record = panel(page, 'Record')
+    await record.getByRole('button', { name: 'Cancel it' }).tap()
+    await record.getByText('sleep was canceled by admin').waitFor()
+    await record.getByRole('button', { name: 'Close' }).tap()
+    // A journal that is followed, until one looks at what was before.
+    await list('Services').getByText('acts-chatty.service').tap()
+    const journal = panel(page, 'Service').getByRole('region', { name: 'Journal' })
+    await journal
+      .getByText(/^tick \d+$/)
+      .nth(40)
+      .waitFor()
+    const box = await journal.boundingBox()
+    await drag((box?.y ?? 0) + 120, (box?.y ?? 0) + 290)
+    const ticks = journal.getByText(/^tick \d+$/)
+    const line = journal.getByText(await ticks.nth(30).innerText(), { exact: true })
+    const place = async () => (await line.boundingBox())?.y
+    let before = await place()
+    await expect.poll(async () => before === (before = await place())).toBe(true)
+    const newest = await ticks.last().innerText()
+    await expect.poll(() => ticks.last().innerText()).not.toBe(newest)
+    expect(await place()).toBe(before)
+    // A process gets a signal; the list is scrolled, frozen and made a tree.
+    await page.getByRole('navigation').getByRole('link', { name: 'Processes' }).tap()
+    const first = list('Processes').getByRole('listitem').first()
+    await first.waitFor()
+    const top = (await first.boundingBox())?.y
+    await drag(650, 500)
+    await expect.poll(async () => (await first.boundingBox())?.y).not.toBe(top)
+    // A thumb that touches what still rolls stops it, and no more.
+    let rolled = (await first.boundingBox())?.y
+    await expect.poll(async () => rolled === (rolled = (await first.boundingBox())?.y)).toBe(true)
+    await tap('button', 'Freeze the list')
+    await tap('button', /^Let it go on/)
+    await tap('link', 'Tree')
+    await page.getByRole('button', { name: 'Fold' }).first().waitFor()
+    await page.getByRole('searchbox').tap()
+    await page.keyboard.type('acts-again.service')
+    await page.getByText(/^1 of \d+$/).waitFor()
+    await tap('button', /^Actions: \d+ sleep$/)
+    await tap('menuitem', /^SIGTERM/)
+    await page.getByRole('dialog').getByRole('button', { name: 'Send SIGTERM' }).tap()
+    await news.getByText('sent SIGTERM').waitFor()
+    // The language and the colours.
+    await tap('button', 'You and your settings')
+    await page.getByLabel('Colours').selectOption('dark')
+    await page.getByLabel('Language').selectOption('zh')
+    await page.getByRole('heading', { name: '进程' }).waitFor()
+    const { inner, outer } = await page.evaluate(() => ({
+      inner: document.documentElement.scrollWidth,
+      outer: innerWidth,
+    }))
+    expect(inner).toBeLessThanOrEqual(outer)
+  })
 })
