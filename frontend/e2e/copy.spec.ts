@@ -49,43 +49,6 @@ it('text in a row is selected without opening it, and stays so while rows change
   await expect.poll(() => java.getAttribute('aria-rowindex')).toBe('41')
 })
 
-describe('a double click', () => {
-  const text = (page: Page) => page.getByRole('cell', { name: '/usr/bin/java' })
-  const link = (page: Page) => page.getByRole('link', { name: 'java', exact: true })
-  const other = `${processes[9]?.pid}:${processes[9]?.startTime}`
-  it.each([
-    ['a text', text, 'usr', null],
-    ['a link', link, 'java', null],
-    ['a text beside a panel', text, 'usr', other],
-    ['a link beside a panel', link, 'java', other],
-  ])('selects a word of %s, and opens nothing', async (_, of, word, open) => {
-    const query = open === null ? '' : `?open=${open}`
-    const { page, stage } = await staged(pages, `/processes${query}`, { processes })
-    const box = await of(page).boundingBox()
-    await page.mouse.dblclick((box?.x ?? 0) + 20, (box?.y ?? 0) + 10, { delay: 60 })
-    await expect.poll(() => selected(page)).toBe(word)
-    expect(param(page, 'open')).toBe(open)
-    // It stays so when the pointer has left and rows change.
-    await page.mouse.move(300, 20)
-    stage.push('processes', [{ ...processes[0], cpuPercent: 0.1, rss: 123_456_789 }])
-    await page.getByText('118 MiB').waitFor()
-    expect(await selected(page)).toBe(word)
-  })
-
-  it('selects a word of a row that leads to another page', async () => {
-    const { page } = await staged(pages, '/sockets')
-    const cell = page
-      .getByRole('row')
-      .nth(3)
-      .getByText(/^\d+\.\d+\.\d+\.\d+:\d+$/)
-      .first()
-    const box = await cell.boundingBox()
-    await page.mouse.dblclick((box?.x ?? 0) + 16, (box?.y ?? 0) + 10, { delay: 60 })
-    await expect.poll(() => selected(page)).toMatch(/^\d+(\.\d+)*$/)
-    expect(new URL(page.url()).pathname).toBe('/sockets')
-  })
-})
-
 /** What the server knows of the process of the long command line. */
 const detail = {
   ...{ process: processes[0], cwd: '/', exe: '/usr/bin/java', cgroup: '', children: [] },
