@@ -84,20 +84,6 @@ function plotWithoutIntl(): Plugin {
   }
 }
 
-/** As soon as it is loaded Svelte makes an error that it compares others with. Of it Chromium keeps where it was made, which takes another reading of the whole script. */
-function svelteWithoutStack(): Plugin {
-  const named = 'class StaleReactionError'
-  return {
-    name: 'svelte-without-stack',
-    enforce: 'pre',
-    transform(code, id) {
-      if (!id.endsWith('svelte/src/internal/client/constants.js')) return
-      if (!code.includes(`${named} extends Error`)) this.error(`cannot find in Svelte: ${named}`)
-      return { code: code.replace(`${named} extends Error`, named), map: null }
-    },
-  }
-}
-
 /** What compresses well lies beside itself as Brotli, which is too slow to be made while somebody waits. */
 function brotli(): Plugin {
   return {
@@ -123,7 +109,6 @@ export default defineConfig({
     plainIcons(),
     svelte(),
     plotWithoutIntl(),
-    svelteWithoutStack(),
     renderWithTheApp(),
     brotli(),
   ],

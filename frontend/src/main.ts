@@ -9,18 +9,13 @@ import { router } from './lib/router.svelte'
 import { takeToken } from './lib/setup'
 import { theme } from './lib/theme.svelte'
 
-// Not while the script itself is evaluated: what Chromium keeps of who asked the network takes another reading of the whole
-// script then, which is as long as all that is done here.
-function start() {
-  theme.start()
-  density.start()
-  i18n.start()
-  const token = takeToken()
-  router.start()
-  keepFocus()
-  void session.load()
+theme.start()
+density.start()
+i18n.start()
+const token = takeToken()
+router.start()
+keepFocus()
+void session.load()
 
-  const target = document.getElementById('app')
-  if (target) mount(App, { target, props: { token } })
-}
-queueMicrotask(start)
+const target = document.getElementById('app')
+if (target) mount(App, { target, props: { token } })
