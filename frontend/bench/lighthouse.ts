@@ -12,7 +12,8 @@ import { freePort, Server } from '../e2e/server'
 //
 // TIMES: how often each is measured, in turns. PAGES, FORMS: which, by commas.
 
-const lighthouse = process.env.LIGHTHOUSE ?? 'lighthouse@12.8.2'
+/** The last one that runs on Node 20. */
+const lighthouse = 'lighthouse@12.8.2'
 const times = Number(process.env.TIMES ?? 3)
 const pages = (
   process.env.PAGES ?? '/,/host,/processes,/sockets,/services,/log,/users,/account'
