@@ -19,7 +19,7 @@ func TestActsInTheBrowser(t *testing.T) {
 		"acts-slow.service":   "[Unit]\nDescription=Takes its time\n[Service]\nType=notify\nNotifyAccess=all\nExecStart=/bin/sh -c 'sleep 3; systemd-notify --ready; exec sleep 100000'\n",
 		"acts-base.service":   "[Unit]\nDescription=Carries another\n[Service]\nExecStart=/bin/sleep 100000\n",
 		"acts-top.service":    "[Unit]\nDescription=Stands on another\nRequires=acts-base.service\nAfter=acts-base.service\n[Service]\nExecStart=/bin/sleep 100000\n",
-		"acts-chatty.service": "[Unit]\nDescription=Talks\n[Service]\nExecStart=/bin/sh -c 'n=0; while :; do n=$$((n+1)); echo tick $$n; [ $$((n %% 5)) = 0 ] && echo \"<3>tick $$n is bad\"; sleep 1; done'\n",
+		"acts-chatty.service": "[Unit]\nDescription=Talks\n[Service]\nExecStart=/bin/sh -c 'n=0; while :; do n=$$((n+1)); echo tick $$n; [ $$((n %% 5)) = 0 ] && echo \"<3>tick $$n is bad\"; [ $$n -lt 60 ] || sleep 1; done'\n",
 		"acts-never.service":  "[Unit]\nDescription=Never gets ready\n[Service]\nType=notify\nExecStart=/bin/sleep 100000\n",
 		"acts-again.service":  "[Unit]\nDescription=Comes back\n[Service]\nRestart=always\nExecStart=/bin/sleep 100000\n",
 	})

@@ -12,7 +12,7 @@ import { usePages } from './use'
 //   acts-slow.service     takes some seconds to start (Type=notify)
 //   acts-base.service     runs; acts-top.service runs too and requires it
 //   acts-never.service    never gets ready (Type=notify)
-//   acts-chatty.service   runs, and writes "tick" and a number each second, now and then with <3> before it
+//   acts-chatty.service   runs, and writes "tick" and a number, sixty times and then each second, now and then with <3> before it
 //   acts-again.service    runs; Restart=always
 
 export const url = process.env.TOPDECK_URL ?? ''
