@@ -9,7 +9,7 @@ SHELL := /bin/bash
 
 GO_SOURCES := $(shell find cmd server collector control frontend -name '*.go' -not -name '*_test.go' -not -path '*/node_modules/*')
 APP_SOURCES := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/e2e/*' -not -name '*.go')
-TEST_PACKAGES := chromium gcc libc6-dev iproute2 procps systemd-container dbus strace nginx supervisor haproxy
+TEST_PACKAGES := chromium-headless-shell gcc libc6-dev iproute2 procps systemd-container dbus strace nginx supervisor haproxy
 # A count of tries, not a time: go test's own deadline fails a run now and then with nothing found (golang/go 75804, mended in Go 1.27).
 FUZZ_TIME ?= 20000x
 SOAK_FUZZ_TIME ?= 200000x
@@ -106,7 +106,7 @@ endef
 export SHOW_ROWS
 
 .PHONY: soak
-soak: TEST_PACKAGES += testssl.sh python3-websockets
+soak: TEST_PACKAGES += chromium testssl.sh python3-websockets
 soak: test-packages build ## the long forms of the tests, and fuzzing for SOAK_FUZZ_TIME (200000x); tells what was counted
 	@$(MAKE) --no-print-directory -k soak-go soak-app soak-page fuzz FUZZ_TIME=$(SOAK_FUZZ_TIME) 2>&1 | tee bin/soak.log | awk "$$SHOW_ROWS"
 
@@ -125,11 +125,12 @@ soak-page:
 	@cd frontend && TOPDECK_SOAK=1 npm run --silent bench:page
 
 .PHONY: bench
-bench: build ## measure beside the kernel's floor and the peers (on an idle machine), and write the table into README.md
-	@command -v cc >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends gcc libc6-dev; }
+bench: TEST_PACKAGES += chromium
+bench: test-packages build ## measure beside the kernel's floor and the peers (on an idle machine), and write the table into README.md
 	go run ./cmd/bench -rounds $(BENCH_ROUNDS) $(ARGS)
 
 .PHONY: lighthouse
+lighthouse: TEST_PACKAGES += chromium
 lighthouse: test-packages build ## what Lighthouse says of the pages, as a phone and as a desktop (on an idle machine)
 	@cd frontend && TOPDECK_BIN=$(CURDIR)/bin/topdeck npm run --silent bench:lighthouse
 
