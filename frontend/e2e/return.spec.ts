@@ -102,13 +102,19 @@ describe('who comes to what a link opens', () => {
     await expect.poll(() => inSight(page, 'unit-250')).toBe(true)
   })
 
+  const operations = Array.from({ length: 48 }, (_, i) =>
+    operation(48 - i, { target: `unit-${48 - i}.service` }),
+  )
+
   it('finds a record of the log so', async () => {
-    const { page } = await use.staged(pages, '/log?open=3', {
-      operations: Array.from({ length: 48 }, (_, i) =>
-        operation(48 - i, { target: `unit-${48 - i}.service` }),
-      ),
-    })
+    const { page } = await use.staged(pages, '/log?open=3', { operations })
     await page.getByRole('complementary').getByText('unit-3.service').first().waitFor()
+    await expect.poll(() => inSight(page, 'unit-3')).toBe(true)
+  })
+
+  it('finds a record of the log too when the panel that took its place has been closed', async () => {
+    const { page } = await use.staged(pages, '/log?open=3', { operations }, phone)
+    await page.getByRole('complementary').getByRole('button', { name: 'Close' }).tap()
     await expect.poll(() => inSight(page, 'unit-3')).toBe(true)
   })
 })
