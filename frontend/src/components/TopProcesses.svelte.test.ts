@@ -31,7 +31,9 @@ it('shows the processes to who points there already when they come', () => {
     time: '2026-03-14T09:26:53Z',
     total: 1,
     matched: 1,
-    rows: [{ pid: 7, startTicks: 1, comm: 'sh', cmdline: 'sh', cpuPercent: 5 } as Process],
+    rows: [
+      { pid: 7, startTicks: 1, comm: 'sh', cmdline: 'sh', cpuPercent: 5 } as unknown as Process,
+    ],
     errors: {},
   })
   flushSync()
