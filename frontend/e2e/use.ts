@@ -62,3 +62,7 @@ export const rowOf = (page: Page, text: string) => page.getByRole('row').filter(
 
 /** What the query of the page's address has under a name. */
 export const param = (page: Page, name: string) => new URL(page.url()).searchParams.get(name)
+
+/** The place of the row that has the focus, or within which something has. */
+export const focused = (page: Page) =>
+  page.evaluate(() => document.activeElement?.closest('tr')?.getAttribute('aria-rowindex') ?? null)
